@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The core of the btf tier: two typed tracepoints. Kernel structures are read through typed
+ * pointers only, which lockdown=confidentiality allows and a probe read is refused for.
+ *
+ * The state changes of a socket happen under its lock, so its storage needs none.
+ */
+#include "kernel.bpf.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "tracked_socket.bpf.h"
+#include "failed_attempt.bpf.h"
+
+/* Nobody reads it: it makes the compiler describe the row in this object's BTF, for the test that
+ * compares it with the NumPy dtype. */
+const struct connection_row row_layout = {};
+
+/* accept.bpf.o is loaded: accept_owners has the exact owners. Default: no. */
+const volatile bool accept_owners_kept = false;
+
+/* The kernel has the kfunc bpf_rdonly_cast. Default: no; user space asks BTF. */
+const volatile bool rdonly_cast_exists = false;
+
+/*
+ * Which MPTCP socket this is a subflow of; 0 if it has no cookie yet. bpf_skc_to_mptcp_sock is no
+ * way: it does not take the typed pointers of a tracepoint.
+ */
+static __always_inline void fill_subflow(struct connection_row *row, struct tcp_sock *tp)
+{
+	struct mptcp_subflow_context *subflow;
+
+	if (!rdonly_cast_exists || !bpf_core_type_exists(struct mptcp_subflow_context) ||
+	    !bpf_core_field_exists(tp->is_mptcp) || !tp->is_mptcp)
+		return;
+	subflow = bpf_rdonly_cast(tp->inet_conn.icsk_ulp_data,
+				  bpf_core_type_id_kernel(struct mptcp_subflow_context));
+	row->subflow_of = subflow->conn->__sk_common.skc_cookie.counter;
+}
+
+/*
+ * Sends one row about sk. state is the one whose FIN rules hold for the counters: the old state at
+ * a change to CLOSE.
+ */
+static __always_inline struct connection_row *start_row(struct tracked_socket *tracked,
+							 struct tcp_sock *tp, int kind, __u64 now,
+							 int state)
+{
+	struct connection_row *row = reserve_row();
+	const struct owner *owner = &tracked->owner;
+
+	if (!row)
+		return NULL;
+	row->kind = kind;
+	row->time_ns = now;
+	row->socket_id = tracked->socket_id;
+	row->connection_id = tracked->connection_id;
+	row->role = tracked->role;
+	row->socket_inode = tracked->socket_inode;
+	row->opened_ns = tracked->opened_ns;
+	row->connect_us = tracked->connect_us;
+	row->known = GROUP_IDENTITY;
+	row->exact = GROUP_IDENTITY;
+	if (tracked->opened_ns) {
+		row->known |= GROUP_LIFE;
+		row->exact |= GROUP_LIFE;
+	}
+	if (tracked->has_isn) {
+		row->isn_local = tracked->isn_local;
+		row->isn_peer = tracked->isn_peer;
+		row->known |= GROUP_JOIN;
+		row->exact |= GROUP_JOIN;
+	}
+	if (accept_owners_kept && tracked->role == ROLE_SERVER) {
+		const struct owner *accepted =
+			bpf_map_lookup_elem(&accept_owners, &tracked->socket_id);
+		if (accepted)
+			owner = accepted;
+	}
+	fill_ends(row, tp);
+	fill_owner(row, tp, owner);
+	fill_traffic(row, tp, state, tracked->has_isn, tracked->isn_local);
+	fill_quality(row, tp);
+	fill_subflow(row, tp);
+	return row;
+}
+
+/* CLOSE → SYN_SENT, in the connecting process. */
+static __always_inline void connecting(struct tracked_socket *tracked, struct sock *sk, __u64 now)
+{
+	forget_connection(tracked);
+	tracked->attempt.started_ns = 0;
+	tracked->role = ROLE_CLIENT;
+	tracked->connect_ns = now;
+	if (!note_current(&tracked->owner, OWNER_CONNECT))
+		tracked->owner.pid = 0;
+	note_inode(tracked, sk);
+}
+
+/* LISTEN → SYN_RECV, in softirq, on the child: its storage is a clone of the listener's. */
+static __always_inline void arriving(struct tracked_socket *tracked, __u64 now)
+{
+	tracked->role = ROLE_SERVER;
+	tracked->connect_ns = now;
+}
+
+/* → ESTABLISHED, in softirq: whoever runs now has nothing to do with it. */
+static __noinline void opened(struct tracked_socket *tracked, struct tcp_sock *tp, int oldstate,
+			      __u64 now)
+{
+	__u32 isn = isn_of(tp);
+	struct connection_row *row;
+
+	if (tracked->role == ROLE_UNKNOWN)
+		tracked->role = oldstate == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
+	name_connection(tracked, isn);
+	/* The child's snd_una starts behind its SYN, so bytes_acked never has it. */
+	tracked->isn_local = tracked->role == ROLE_CLIENT ? isn : isn - 1;
+	tracked->isn_peer = tp->rcv_nxt - (__u32)tp->bytes_received - 1;
+	tracked->has_isn = 1;
+	tracked->opened_ns = now;
+	if (tracked->role == ROLE_CLIENT && tracked->connect_ns)
+		tracked->connect_us = (now - tracked->connect_ns) / 1000;
+	row = start_row(tracked, tp, KIND_OPENED, now, TCP_ESTABLISHED);
+	if (!row)
+		return;
+	/* Older kernels call the tracepoint before, newer ones after the state is stored. */
+	row->state = TCP_ESTABLISHED;
+	bpf_ringbuf_submit(row, 0);
+}
+
+/* A process took the last step it can take: who closes has held the socket. */
+static __always_inline void correct_owner(struct tracked_socket *tracked)
+{
+	__u32 evidence = tracked->owner.evidence;
+
+	if (evidence != OWNER_CONNECT && evidence != OWNER_ACCEPT)
+		note_current(&tracked->owner, OWNER_CLOSE);
+}
+
+/* ESTABLISHED → FIN_WAIT1, CLOSE_WAIT → LAST_ACK: in the closing process. */
+static __always_inline void closing(struct tracked_socket *tracked, struct sock *sk)
+{
+	if (!tracked->closed_by)
+		tracked->closed_by = CLOSED_BY_LOCAL;
+	correct_owner(tracked);
+	note_inode(tracked, sk);
+}
+
+static __always_inline __u8 tell_failure(struct tcp_sock *tp, __u16 *error)
+{
+	switch (*error) {
+	case ECONNREFUSED:
+		return FAILURE_REFUSED;
+	case ETIMEDOUT:
+		return FAILURE_TIMEOUT;
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return FAILURE_UNREACHABLE;
+	case ECONNRESET:
+	case EPIPE:
+		return FAILURE_RESET;
+	case 0:
+		/* No error, and no SYN left the socket: connect() found no free port. */
+		if (tp->segs_out == 0) {
+			*error = EADDRNOTAVAIL;
+			return FAILURE_NO_PORT;
+		}
+		return FAILURE_ABANDONED;
+	}
+	return FAILURE_UNKNOWN;
+}
+
+/* SYN_SENT → CLOSE, SYN_RECV → CLOSE. The life of what failed is that of the attempt. */
+static __noinline void failed(struct tracked_socket *tracked, struct tcp_sock *tp, int oldstate,
+			      __u64 now)
+{
+	struct connection_row *row;
+
+	name_connection(tracked, isn_of(tp));
+	tracked->opened_ns = tracked->connect_ns;
+	row = start_row(tracked, tp, KIND_FAILED, now, oldstate);
+	if (row) {
+		row->state = TCP_CLOSE;
+		row->bytes_sent = 0;
+		row->unacked_bytes = 0;
+		row->error = tp->inet_conn.icsk_inet.sk.sk_err;
+		row->failure = tell_failure(tp, &row->error);
+		row->closed_ns = now;
+		bpf_ringbuf_submit(row, 0);
+	}
+	forget_connection(tracked);
+}
+
+static __always_inline __u8 tell_closed_by(const struct tracked_socket *tracked, int oldstate,
+					   __u16 error)
+{
+	switch (error) {
+	case ECONNRESET:
+	case EPIPE:
+		return CLOSED_BY_PEER_RESET;
+	case ECONNABORTED:
+		return CLOSED_BY_LOCAL_RESET;
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return CLOSED_BY_TIMEOUT;
+	}
+	if (oldstate == TCP_ESTABLISHED || oldstate == TCP_CLOSE_WAIT || oldstate == TCP_SYN_RECV)
+		return CLOSED_BY_LOCAL_RESET;
+	return tracked->closed_by;
+}
+
+/* Any state of an open connection → CLOSE: once for each, with the final counters. */
+static __noinline void closed(struct tracked_socket *tracked, struct tcp_sock *tp, int oldstate,
+			      __u64 now)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	__u16 error = sk->sk_err;
+	__u8 closed_by = tell_closed_by(tracked, oldstate, error);
+	struct connection_row *row;
+
+	/* No error and the socket's lock held by a task: it is that task that closes. */
+	if (closed_by == CLOSED_BY_LOCAL_RESET && !error && sk->sk_lock.owned)
+		correct_owner(tracked);
+	if (!tracked->connection_id)
+		name_connection(tracked, isn_of(tp));
+	row = start_row(tracked, tp, KIND_CLOSED, now, oldstate);
+	if (row) {
+		row->state = TCP_CLOSE;
+		row->error = error;
+		row->closed_by = closed_by;
+		row->closed_ns = now;
+		bpf_ringbuf_submit(row, 0);
+	}
+	forget_connection(tracked);
+}
+
+static __always_inline void fill_queue(struct connection_row *row, struct sock *sk)
+{
+	row->queue_length = sk->sk_ack_backlog;
+	row->queue_limit = sk->sk_max_ack_backlog;
+	row->peer_port = 0;
+	row->known &= ~GROUP_TRAFFIC;
+	row->exact &= ~GROUP_TRAFFIC;
+}
+
+/* → LISTEN, in the listening process. */
+static __noinline void listening(struct tracked_socket *tracked, struct tcp_sock *tp, __u64 now)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct connection_row *row;
+
+	forget_connection(tracked);
+	tracked->attempt.started_ns = 0;
+	tracked->role = ROLE_SERVER;
+	tracked->opened_ns = now;
+	if (!note_current(&tracked->owner, OWNER_LISTENER))
+		tracked->owner.pid = 0;
+	note_inode(tracked, sk);
+	name_connection(tracked, isn_of(tp));
+	row = start_row(tracked, tp, KIND_LISTENING, now, TCP_LISTEN);
+	if (!row)
+		return;
+	row->state = TCP_LISTEN;
+	fill_queue(row, sk);
+	bpf_ringbuf_submit(row, 0);
+}
+
+/* LISTEN → CLOSE. */
+static __noinline void unlistened(struct tracked_socket *tracked, struct tcp_sock *tp, __u64 now)
+{
+	struct connection_row *row;
+
+	if (!tracked->connection_id)
+		name_connection(tracked, isn_of(tp));
+	row = start_row(tracked, tp, KIND_UNLISTENED, now, TCP_LISTEN);
+	if (row) {
+		row->state = TCP_CLOSE;
+		row->closed_ns = now;
+		fill_queue(row, &tp->inet_conn.icsk_inet.sk);
+		bpf_ringbuf_submit(row, 0);
+	}
+	forget_connection(tracked);
+}
+
+static __always_inline bool handshaking(int state)
+{
+	return state == TCP_SYN_SENT || state == TCP_SYN_RECV;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
+{
+	struct tracked_socket *tracked;
+	struct tcp_sock *tp;
+	__u64 now;
+
+	/* MPTCP's own sockets (262) make no row, their subflows are TCP. */
+	if (sk->sk_protocol != IPPROTO_TCP || (oldstate == TCP_CLOSE && newstate == TCP_CLOSE))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	tracked = track(sk);
+	if (!tracked)
+		return 0;
+	now = bpf_ktime_get_boot_ns();
+	if (newstate == TCP_SYN_SENT)
+		connecting(tracked, sk, now);
+	else if (oldstate == TCP_LISTEN && newstate == TCP_SYN_RECV)
+		arriving(tracked, now);
+	else if (newstate == TCP_ESTABLISHED && handshaking(oldstate))
+		opened(tracked, tp, oldstate, now);
+	else if (newstate == TCP_LISTEN)
+		listening(tracked, tp, now);
+	else if (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK)
+		closing(tracked, sk);
+	else if (newstate == TCP_CLOSE_WAIT)
+		tracked->closed_by = CLOSED_BY_PEER;
+	else if (newstate == TCP_CLOSE && oldstate == TCP_LISTEN)
+		unlistened(tracked, tp, now);
+	else if (newstate == TCP_CLOSE && handshaking(oldstate) && !tracked->opened_ns)
+		failed(tracked, tp, oldstate, now);
+	else if (newstate == TCP_CLOSE)
+		closed(tracked, tp, oldstate, now);
+	return 0;
+}
+
+/* The very end of a socket: too late to read it, right to settle what never became a SYN. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tcp_destroy_sock, struct sock *sk)
+{
+	struct tracked_socket *tracked;
+	struct tcp_sock *tp;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (accept_owners_kept) {
+		__u64 cookie = bpf_get_socket_cookie(sk);
+
+		bpf_map_delete_elem(&accept_owners, &cookie);
+	}
+	tracked = bpf_sk_storage_get(&tracked_sockets, sk, NULL, 0);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tracked && tp)
+		settle_attempt(tracked, tp);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

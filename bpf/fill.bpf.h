@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * From a tcp_sock to a row. Typed loads only, unless the including file defines READ to probe.
+ */
+#ifndef CONNSCOPE_FILL_BPF_H
+#define CONNSCOPE_FILL_BPF_H
+
+#include "maps.bpf.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+
+/* READ(p, a, b) is p->a->b; an object whose pointers are plain numbers makes it BPF_CORE_READ. */
+#ifndef READ
+#define READ(...) ___arrow(__VA_ARGS__)
+#endif
+
+/* ::ffff:0:0/96, RFC 4291 2.5.5.2 */
+static __always_inline void map_v4(__u8 address[16], __u32 v4)
+{
+	__u32 *words = (__u32 *)address;
+
+	words[0] = 0;
+	words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = v4;
+}
+
+static __always_inline bool is_v4_mapped(const __u8 address[16])
+{
+	const __u32 *words = (const __u32 *)address;
+
+	return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline void copy_v6(__u8 address[16], struct in6_addr *from)
+{
+	__u32 *words = (__u32 *)address;
+
+	words[0] = READ(from, in6_u.u6_addr32[0]);
+	words[1] = READ(from, in6_u.u6_addr32[1]);
+	words[2] = READ(from, in6_u.u6_addr32[2]);
+	words[3] = READ(from, in6_u.u6_addr32[3]);
+}
+
+static __always_inline void fill_ends(struct connection_row *row, struct tcp_sock *tp)
+{
+	struct inet_sock *inet = &tp->inet_conn.icsk_inet;
+	struct sock *sk = &inet->sk;
+
+	row->protocol = IPPROTO_TCP;
+	row->netns = READ(sk, __sk_common.skc_net.net, ns.inum);
+	row->state = READ(sk, __sk_common.skc_state);
+	row->local_port = READ(sk, __sk_common.skc_num);
+	/* tcp_set_state(CLOSE) gives the port back before its tracepoint; inet_sport keeps it. */
+	if (!row->local_port)
+		row->local_port = bpf_ntohs(READ(inet, inet_sport));
+	row->peer_port = bpf_ntohs(READ(sk, __sk_common.skc_dport));
+	row->family = 4;
+	if (READ(sk, __sk_common.skc_family) == AF_INET6 &&
+	    bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
+		copy_v6(row->local_address, &sk->__sk_common.skc_v6_rcv_saddr);
+		copy_v6(row->peer_address, &sk->__sk_common.skc_v6_daddr);
+		if (!is_v4_mapped(row->peer_address) && !is_v4_mapped(row->local_address))
+			row->family = 6;
+	} else {
+		map_v4(row->local_address, READ(sk, __sk_common.skc_rcv_saddr));
+		map_v4(row->peer_address, READ(sk, __sk_common.skc_daddr));
+	}
+	row->known |= GROUP_ENDS;
+	row->exact |= GROUP_ENDS;
+}
+
+/* In these states our FIN has a sequence number already. At ESTABLISHED → FIN_WAIT1 it has none yet. */
+static __always_inline bool fin_queued(int state)
+{
+	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING ||
+	       state == TCP_LAST_ACK || state == TCP_TIME_WAIT;
+}
+
+static __always_inline __u32 positive(__u32 difference)
+{
+	return (__s32)difference > 0 ? difference : 0;
+}
+
+/*
+ * Payload bytes. The kernel counts the SYN and the FIN as bytes once they are acknowledged:
+ * bytes_acked of a client has the SYN in it, that of a server has not, both have the FIN. Which it
+ * is shows in snd_una - bytes_acked, which is the ISN if the SYN is in and the ISN + 1 if not.
+ * Without a known ISN (a socket older than us) bytes_sent - bytes_retrans + what is unsent is the
+ * same number, as long as nothing is being sent at this moment.
+ */
+static __always_inline void fill_traffic(struct connection_row *row, struct tcp_sock *tp, int state,
+					 bool has_isn, __u32 isn_local)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	__u32 write_seq = READ(tp, write_seq), snd_una = READ(tp, snd_una);
+	__u32 snd_nxt = READ(tp, snd_nxt);
+	__u64 bytes_acked = READ(tp, bytes_acked);
+	__u32 our_fin = fin_queued(state);
+	__u32 their_fin = (READ(sk, __sk_common.skc_flags) >> SOCK_DONE) & 1;
+	__u32 unread = READ(tp, rcv_nxt) - READ(tp, copied_seq);
+	__u32 syn;
+
+	if (has_isn) {
+		syn = snd_una - (__u32)bytes_acked == isn_local;
+		row->bytes_sent = bytes_acked + (__u32)(write_seq - snd_una) - syn - our_fin;
+	} else {
+		row->bytes_sent = READ(tp, bytes_sent) - READ(tp, bytes_retrans) +
+				  (__u32)(write_seq - snd_nxt) - (our_fin && write_seq != snd_nxt);
+	}
+	row->bytes_received = READ(tp, bytes_received) - their_fin;
+	row->unread_bytes = positive(unread - their_fin);
+	row->unacked_bytes = positive(write_seq - snd_una - our_fin);
+	row->segments_sent = READ(tp, segs_out);
+	row->segments_received = READ(tp, segs_in);
+	row->retransmits = READ(tp, total_retrans);
+	row->known |= GROUP_TRAFFIC;
+	row->exact |= GROUP_TRAFFIC;
+}
+
+static __always_inline void fill_quality(struct connection_row *row, struct tcp_sock *tp)
+{
+	__u32 srtt_us = READ(tp, srtt_us);
+	__u32 min_rtt_us = READ(tp, rtt_min.s[0].v);
+
+	/* Without a sample mdev_us is 250 ms << 2 and rtt_min is ~0. */
+	if (srtt_us) {
+		row->rtt_us = srtt_us >> 3;
+		row->rtt_var_us = READ(tp, mdev_us) >> 2;
+	}
+	if (min_rtt_us != ~0U)
+		row->min_rtt_us = min_rtt_us;
+	row->known |= GROUP_QUALITY;
+	row->exact |= GROUP_QUALITY;
+}
+
+static __always_inline void fill_owner(struct connection_row *row, struct tcp_sock *tp,
+				       const struct owner *owner)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+
+	row->uid = READ(sk, sk_uid.val);
+	row->cgroup_id = READ(sk, sk_cgrp_data.cgroup, kn, id);
+	if (!owner || !owner->pid)
+		return;
+	row->pid = owner->pid;
+	row->process_start_ns = owner->process_start_ns;
+	row->owner_evidence = owner->evidence;
+	__builtin_memcpy(row->comm, owner->comm, sizeof(row->comm));
+	row->known |= GROUP_OWNER;
+	if (owner->evidence == OWNER_CONNECT || owner->evidence == OWNER_ACCEPT)
+		row->exact |= GROUP_OWNER;
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The maps that the capture programs share. Each object declares them; user space makes them once
+ * and lends them to every further object that it loads.
+ */
+#ifndef CONNSCOPE_MAPS_BPF_H
+#define CONNSCOPE_MAPS_BPF_H
+
+#include "kernel.bpf.h"
+#include <bpf/bpf_helpers.h>
+#include "row.h"
+
+struct owner {
+	__u64 process_start_ns;
+	__u32 pid;
+	__u32 evidence; /* enum row_owner_evidence */
+	__u8 comm[16];
+};
+
+/* A connect() that was asked for and of which no SYN was seen yet. */
+struct attempt {
+	__u64 started_ns; /* 0: none */
+	struct owner owner;
+	__u8 peer_address[16];
+	__u16 peer_port;
+	__u8 family;
+	__u8 denied;
+	__u32 reserved;
+};
+
+struct tracked_socket {
+	__u64 socket_id;     /* differs from the socket's own cookie in a child that was just cloned */
+	__u64 connection_id; /* of the connection that is open now; 0: none */
+	__u64 connect_ns;    /* when the handshake began */
+	__u64 opened_ns;
+	struct owner owner;
+	struct attempt attempt;
+	__u32 isn_local;
+	__u32 isn_peer;
+	__u32 connect_us;
+	__u32 socket_inode;
+	__u16 last_tag; /* of the last connection on this socket */
+	__u8 role;
+	__u8 closed_by; /* who sent the first FIN */
+	__u8 has_isn;
+	__u8 has_tag;
+	__u16 reserved;
+};
+
+/* socket → what we know of it. Written by every program; lives and dies with the socket, so it has
+ * no size and can not leak. The child of an accept inherits its listener's entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct tracked_socket);
+} tracked_sockets SEC(".maps");
+
+/* rows for user space. Full: the row is counted in losses.rows_lost and gone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20); /* user space sets it */
+} rows SEC(".maps");
+
+/* 0 → losses of this CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct capture_losses);
+} losses SEC(".maps");
+
+/* socket cookie → the task that accept() returned to. Written by accept.bpf.c, deleted when the
+ * socket is destroyed, counted in losses.owners_full when full. A map of its own because the
+ * pointer that the fd leads to is no typed pointer and can not reach the socket's storage. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536); /* user space sets it */
+	__type(key, __u64);
+	__type(value, struct owner);
+} accept_owners SEC(".maps");
+
+/* Adds one to a field of this CPU's losses; atomic, because a softirq may interrupt us. */
+#define COUNT_LOSS(field)                                                                          \
+	do {                                                                                       \
+		__u32 zero = 0;                                                                    \
+		struct capture_losses *here = bpf_map_lookup_elem(&losses, &zero);                 \
+		if (here)                                                                          \
+			__sync_fetch_and_add(&here->field, 1);                                     \
+	} while (0)
+
+static __always_inline struct connection_row *reserve_row(void)
+{
+	struct connection_row *row = bpf_ringbuf_reserve(&rows, sizeof(*row), 0);
+
+	if (!row) {
+		COUNT_LOSS(rows_lost);
+		return NULL;
+	}
+	__builtin_memset(row, 0, sizeof(*row));
+	return row;
+}
+
+#endif

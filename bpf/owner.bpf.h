@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The process that is running now, as an owner of a socket. Typed loads only. */
+#ifndef CONNSCOPE_OWNER_BPF_H
+#define CONNSCOPE_OWNER_BPF_H
+
+#include "maps.bpf.h"
+
+/*
+ * Writes the current process, not thread, into owner: a row's pid is the thread group's, so its
+ * name and start time are too. A kernel thread owns nothing (MPTCP and delayed fput close sockets
+ * from workers); false then.
+ */
+static __always_inline bool note_current(struct owner *owner, __u32 evidence)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *leader = task->group_leader;
+
+	if (task->flags & PF_KTHREAD)
+		return false;
+	owner->pid = task->tgid;
+	owner->process_start_ns = leader->start_boottime;
+	owner->evidence = evidence;
+#pragma unroll
+	for (int i = 0; i < 16; i++)
+		owner->comm[i] = leader->comm[i];
+	return true;
+}
+
+#endif

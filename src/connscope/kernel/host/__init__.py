@@ -1,0 +1,1 @@
+"""What machine this is and what we may do on it: capabilities, lockdown, mounts, clocks, counters."""

@@ -1,0 +1,30 @@
+"""How far the kernel is locked down, see kernel_lockdown(7)."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from connscope.kernel.host.detached_mount import read_detached
+
+__all__ = ("read_lockdown",)
+
+SECURITYFS = Path("/sys/kernel/security/lockdown")
+
+
+@cache
+def read_lockdown() -> str:
+    """``none``, ``integrity`` or ``confidentiality``; empty if it can not be known.
+
+    Cached: lockdown can only be raised, and what was loaded before stays.
+    """
+    try:
+        text = SECURITYFS.read_text()
+    except OSError:
+        try:
+            text = read_detached("securityfs", "lockdown")
+        except OSError:
+            return ""
+    chosen = re.search(r"\[(\w+)\]", text)
+    return chosen[1] if chosen else ""
