@@ -8,81 +8,8 @@
 #include "kernel.bpf.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "tracked_socket.bpf.h"
+#include "event.bpf.h"
 #include "failed_attempt.bpf.h"
-
-/* Nobody reads it: it makes the compiler describe the row in this object's BTF, for the test that
- * compares it with the NumPy dtype. */
-const struct connection_row row_layout = {};
-
-/* accept.bpf.o is loaded: accept_owners has the exact owners. Default: no. */
-const volatile bool accept_owners_kept = false;
-
-/* The kernel has the kfunc bpf_rdonly_cast. Default: no; user space asks BTF. */
-const volatile bool rdonly_cast_exists = false;
-
-/*
- * Which MPTCP socket this is a subflow of; 0 if it has no cookie yet. bpf_skc_to_mptcp_sock is no
- * way: it does not take the typed pointers of a tracepoint.
- */
-static __always_inline void fill_subflow(struct connection_row *row, struct tcp_sock *tp)
-{
-	struct mptcp_subflow_context *subflow;
-
-	if (!rdonly_cast_exists || !bpf_core_type_exists(struct mptcp_subflow_context) ||
-	    !bpf_core_field_exists(tp->is_mptcp) || !tp->is_mptcp)
-		return;
-	subflow = bpf_rdonly_cast(tp->inet_conn.icsk_ulp_data,
-				  bpf_core_type_id_kernel(struct mptcp_subflow_context));
-	row->subflow_of = subflow->conn->__sk_common.skc_cookie.counter;
-}
-
-/*
- * Sends one row about sk. state is the one whose FIN rules hold for the counters: the old state at
- * a change to CLOSE.
- */
-static __always_inline struct connection_row *start_row(struct tracked_socket *tracked,
-							 struct tcp_sock *tp, int kind, __u64 now,
-							 int state)
-{
-	struct connection_row *row = reserve_row();
-	const struct owner *owner = &tracked->owner;
-
-	if (!row)
-		return NULL;
-	row->kind = kind;
-	row->time_ns = now;
-	row->socket_id = tracked->socket_id;
-	row->connection_id = tracked->connection_id;
-	row->role = tracked->role;
-	row->socket_inode = tracked->socket_inode;
-	row->opened_ns = tracked->opened_ns;
-	row->connect_us = tracked->connect_us;
-	row->known = GROUP_IDENTITY;
-	row->exact = GROUP_IDENTITY;
-	if (tracked->opened_ns) {
-		row->known |= GROUP_LIFE;
-		row->exact |= GROUP_LIFE;
-	}
-	if (tracked->has_isn) {
-		row->isn_local = tracked->isn_local;
-		row->isn_peer = tracked->isn_peer;
-		row->known |= GROUP_JOIN;
-		row->exact |= GROUP_JOIN;
-	}
-	if (accept_owners_kept && tracked->role == ROLE_SERVER) {
-		const struct owner *accepted =
-			bpf_map_lookup_elem(&accept_owners, &tracked->socket_id);
-		if (accepted)
-			owner = accepted;
-	}
-	fill_ends(row, tp);
-	fill_owner(row, tp, owner);
-	fill_traffic(row, tp, state, tracked->has_isn, tracked->isn_local);
-	fill_quality(row, tp);
-	fill_subflow(row, tp);
-	return row;
-}
 
 /* CLOSE → SYN_SENT, in the connecting process. */
 static __always_inline void connecting(struct tracked_socket *tracked, struct sock *sk, __u64 now)

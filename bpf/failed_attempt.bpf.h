@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * A connect() that never sent a SYN (no route, denied): the kernel tells nobody. connect.bpf.c notes
- * the attempt; if the socket next connects again or dies, without a SYN in between, it has failed.
+ * A connect() that never sent a SYN (no route, denied): the kernel tells nobody. connect.bpf.c
+ * notes the attempt; if the socket next connects again or dies, without a SYN in between, it has
+ * failed.
  */
 #ifndef CONNSCOPE_FAILED_ATTEMPT_BPF_H
 #define CONNSCOPE_FAILED_ATTEMPT_BPF_H

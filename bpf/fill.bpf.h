@@ -70,7 +70,8 @@ static __always_inline void fill_ends(struct connection_row *row, struct tcp_soc
 	row->exact |= GROUP_ENDS;
 }
 
-/* In these states our FIN has a sequence number already. At ESTABLISHED → FIN_WAIT1 it has none yet. */
+/* In these states our FIN has a sequence number already. At ESTABLISHED → FIN_WAIT1 it has none
+ * yet. */
 static __always_inline bool fin_queued(int state)
 {
 	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING ||

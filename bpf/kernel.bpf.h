@@ -10,21 +10,21 @@
 #include <stdbool.h>
 
 /* Constants that BTF does not carry. */
-#define AF_INET      2
-#define AF_INET6     10
-#define IPPROTO_TCP  6
-#define SOCK_STREAM  1
-#define PF_KTHREAD   0x00200000 /* include/linux/sched.h */
-#define SOCK_DONE    1          /* enum sock_flags, include/net/sock.h */
-#define EPERM        1
-#define EPIPE        32
+#define AF_INET	      2
+#define AF_INET6      10
+#define IPPROTO_TCP   6
+#define SOCK_STREAM   1
+#define PF_KTHREAD    0x00200000 /* include/linux/sched.h */
+#define SOCK_DONE     1		 /* enum sock_flags, include/net/sock.h */
+#define EPERM	      1
+#define EPIPE	      32
 #define EADDRNOTAVAIL 99
-#define ENETUNREACH  101
-#define ECONNABORTED 103
-#define ECONNRESET   104
-#define ETIMEDOUT    110
-#define ECONNREFUSED 111
-#define EHOSTUNREACH 113
+#define ENETUNREACH   101
+#define ECONNABORTED  103
+#define ECONNRESET    104
+#define ETIMEDOUT     110
+#define ECONNREFUSED  111
+#define EHOSTUNREACH  113
 
 enum {
 	TCP_ESTABLISHED = 1,
@@ -197,10 +197,11 @@ struct proto_accept_arg;
 
 /* A helper that a kernel may lack; the suffix is cut off when CO-RE looks for the name. */
 enum bpf_func_id___local {
-	BPF_FUNC_get_retval___local = 186,       /* b44123b4a3dc ("bpf: Add cgroup helpers …"), 5.18 */
+	BPF_FUNC_get_retval___local = 186, /* b44123b4a3dc ("bpf: Add cgroup helpers …"), 5.18 */
 };
 
 /* a35b9af4ec2c ("bpf: Add a kfunc for generic type cast"), 6.2 */
-void *bpf_rdonly_cast(const void *object, __u32 btf_id) __attribute__((section(".ksyms"))) __attribute__((weak));
+void *bpf_rdonly_cast(const void *object, __u32 btf_id) __attribute__((section(".ksyms")))
+__attribute__((weak));
 
 #endif

@@ -29,7 +29,7 @@ struct attempt {
 };
 
 struct tracked_socket {
-	__u64 socket_id;     /* differs from the socket's own cookie in a child that was just cloned */
+	__u64 socket_id; /* differs from the socket's own cookie in a child that was just cloned */
 	__u64 connection_id; /* of the connection that is open now; 0: none */
 	__u64 connect_ns;    /* when the handshake began */
 	__u64 opened_ns;
@@ -82,12 +82,12 @@ struct {
 } accept_owners SEC(".maps");
 
 /* Adds one to a field of this CPU's losses; atomic, because a softirq may interrupt us. */
-#define COUNT_LOSS(field)                                                                          \
-	do {                                                                                       \
-		__u32 zero = 0;                                                                    \
-		struct capture_losses *here = bpf_map_lookup_elem(&losses, &zero);                 \
-		if (here)                                                                          \
-			__sync_fetch_and_add(&here->field, 1);                                     \
+#define COUNT_LOSS(field)                                                          \
+	do {                                                                       \
+		__u32 zero = 0;                                                    \
+		struct capture_losses *here = bpf_map_lookup_elem(&losses, &zero); \
+		if (here)                                                          \
+			__sync_fetch_and_add(&here->field, 1);                     \
 	} while (0)
 
 static __always_inline struct connection_row *reserve_row(void)

@@ -4,8 +4,8 @@
  * src/connscope/row/columns.py declares the same record as a NumPy dtype; tests/unit/row compares
  * both with the BTF of the built object. Change both, or neither.
  *
- * Times are CLOCK_BOOTTIME nanoseconds. Ports are host order. Addresses are 16 bytes as on the wire,
- * IPv4 as v4-mapped (::ffff:a.b.c.d). 0 means unknown, except in the columns of a group that
+ * Times are CLOCK_BOOTTIME nanoseconds. Ports are host order. Addresses are 16 bytes as on the
+ * wire, IPv4 as v4-mapped (::ffff:a.b.c.d). 0 means unknown, except in the columns of a group that
  * `known` has a bit for.
  */
 #ifndef CONNSCOPE_ROW_H
@@ -89,7 +89,7 @@ struct connection_row {
 	__u64 bytes_received;
 	/* ends */
 	__u8 local_address[16]; /* network order */
-	__u8 peer_address[16];  /* network order */
+	__u8 peer_address[16];	/* network order */
 	__u8 comm[16];
 	__u32 socket_inode;
 	__u32 netns;

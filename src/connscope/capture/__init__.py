@@ -1,0 +1,1 @@
+"""The ways to capture: one file for each tier, all with the same face."""

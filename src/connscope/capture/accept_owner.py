@@ -1,0 +1,62 @@
+"""Who owns an accepted connection: the programs that see accept return, where they can be had."""
+
+from __future__ import annotations
+
+from connscope.capture.objects import lend_maps, object_path
+from connscope.config import Config
+from connscope.errors import NotPermittedError
+from connscope.kernel import BpfLink, BpfObject
+from connscope.kernel.feature import Outcome, probe
+
+__all__ = ("AcceptOwner",)
+
+# The same function with its two signatures; the verifier knows which is this kernel's.
+FEXIT_PROGRAMS = ("accept_with_arg", "accept_with_flags")
+
+
+class AcceptOwner:
+    """Attaches what `Config.accept_owner` asks for.
+
+    Attributes:
+        keeps_owners: the core has to look owners up in ``accept_owners``.
+        map_entries: size of that map.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._wanted = config.accept_owner
+        self.keeps_owners = config.accept_owner == "exact"
+        self.map_entries = config.accept_owners_max if self.keeps_owners else 1
+
+    def attach(self, core: BpfObject, opened: list[BpfObject | BpfLink]) -> Outcome:
+        """Attaches to accept; what was opened is appended, to be closed by the caller.
+
+        Returns:
+            What became of it; for `listener` a refusal that says it was not asked for.
+        """
+        if self._wanted == "listener":
+            return Outcome("accept owner", unwanted="accept_owner = listener")
+        if self._wanted == "exact":
+            return probe("accept owner", lambda: self._attach(core, opened, "accept", None))
+        for program in FEXIT_PROGRAMS:
+            outcome = probe(
+                "accept owner", lambda p=program: self._attach(core, opened, "accept_fexit", p)
+            )
+            if outcome.works or isinstance(outcome.error, NotPermittedError):
+                break
+        return outcome
+
+    @staticmethod
+    def _attach(
+        core: BpfObject, opened: list[BpfObject | BpfLink], name: str, only: str | None
+    ) -> None:
+        accept = BpfObject(object_path(name))
+        try:
+            for program in accept.programs.values():
+                program.autoload = only in (None, program.name)
+            lend_maps(core, accept)
+            accept.load()
+            accept.attach()
+        except BaseException:
+            accept.close()
+            raise
+        opened.append(accept)

@@ -1,0 +1,145 @@
+"""The btf tier: typed tracepoints and socket storage; no hook on the TCP data path."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from connscope.capture.accept_owner import AcceptOwner
+from connscope.capture.objects import lend_maps, object_path
+from connscope.capture.tier import Losses
+from connscope.config import Config
+from connscope.errors import KernelError, NotSupportedError
+from connscope.kernel import BpfLink, BpfObject, Btf, RingBuffer
+from connscope.kernel.feature import Outcome, probe
+from connscope.kernel.host.mounts import find_cgroup2
+from connscope.row.columns import ROW, Rows, lost_row
+from connscope.row.words import Tier
+
+__all__ = ("BtfTier",)
+
+LOSSES = np.dtype(
+    [("rows_lost", np.uint64), ("storage_failed", np.uint64), ("owners_full", np.uint64)]
+)
+ONLY_KEY = bytes(4)
+READ_ROWS = 8192  # 1.8 MB: what one batch may take of memory
+
+
+class BtfTier:
+    """Captures with ``btf.bpf.o``, and with the optional programs that can be had.
+
+    Args:
+        config: `ring_bytes`, `accept_owner`, `accept_owners_max`.
+
+    Attributes:
+        parts: what became of each optional program, once opened.
+    """
+
+    tier = Tier.BTF
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._core: BpfObject | None = None
+        self._ring: RingBuffer | None = None
+        self._more: list[BpfObject | BpfLink] = []
+        self._lost_told = 0
+        self.parts: dict[str, Outcome] = {}
+
+    def open(self) -> None:
+        """Loads and attaches; see `CaptureTier.open`. What is optional may fail, `parts` says why."""
+        self._core = core = BpfObject(object_path("btf"))
+        accept = AcceptOwner(self._config)
+        try:
+            core.set(
+                rdonly_cast_exists=kernel_has_rdonly_cast(),
+                accept_owners_kept=accept.keeps_owners,
+            )
+            core.maps["rows"].resize(self._config.ring_bytes)
+            core.maps["accept_owners"].resize(accept.map_entries)
+            core.load()
+            self._ring = RingBuffer(core.maps["rows"], ROW)
+            self.parts["connect attempts"] = probe("connect attempts", self._watch_connects)
+            core.attach()
+            self.parts["accept owner"] = accept.attach(core, self._more)
+        except BaseException:
+            self.close()
+            raise
+
+    def _watch_connects(self) -> None:
+        cgroup = find_cgroup2()
+        if cgroup is None:
+            raise NotSupportedError("connect attempts", "no cgroup2 file system is mounted")
+        connect = BpfObject(object_path("connect"))
+        self._more.append(connect)
+        lend_maps(self._open_core, connect)
+        connect.load()
+        self._more += [program.attach_cgroup(cgroup) for program in connect.programs.values()]
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Waits until there are events; False when the time is over."""
+        return self._open_ring.wait(timeout_s)
+
+    def events(self) -> Rows:
+        """The rows since the last call, at most 8192; a lost row first if some are missing."""
+        rows = self._open_ring.read(READ_ROWS)
+        rows["tier"] = self.tier
+        lost = self.losses().rows
+        if lost > self._lost_told:
+            missing = lost_row(lost - self._lost_told, time.clock_gettime_ns(time.CLOCK_BOOTTIME), self.tier)
+            rows = np.concatenate((missing, rows))
+            self._lost_told = lost
+        return rows
+
+    def losses(self) -> Losses:
+        """What went missing so far."""
+        values = self._open_core.maps["losses"].get(ONLY_KEY) or b""
+        total = [int(np.frombuffer(values, LOSSES)[name].sum()) for name in LOSSES.names or ()]
+        return Losses(*total)
+
+    def close(self) -> None:
+        """Detaches and unloads everything; a second call does nothing."""
+        for part in reversed(self._more):
+            part.close()
+        self._more = []
+        if self._ring:
+            self._ring.close()
+            self._ring = None
+        if self._core:
+            self._core.close()
+            self._core = None
+
+    @property
+    def _open_core(self) -> BpfObject:
+        if self._core is None:
+            raise RuntimeError("the tier is not open")
+        return self._core
+
+    @property
+    def _open_ring(self) -> RingBuffer:
+        if self._ring is None:
+            raise RuntimeError("the tier is not open")
+        return self._ring
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def kernel_has_rdonly_cast() -> bool:
+    """True if typed casts can be had (6.2); they lead from an MPTCP subflow to its socket."""
+    try:
+        with Btf.of_kernel() as kernel:
+            return kernel.has_function("bpf_rdonly_cast")
+    except KernelError:
+        return False

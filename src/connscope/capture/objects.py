@@ -1,0 +1,23 @@
+"""The built BPF objects of this package, and the maps that they share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from connscope.kernel import BpfObject
+
+__all__ = ("lend_maps", "object_path")
+
+DIRECTORY = Path(__file__).parents[1] / "bpf"
+
+
+def object_path(name: str) -> Path:
+    """Where the built object of ``bpf/NAME.bpf.c`` is."""
+    return DIRECTORY / f"{name}.bpf.o"
+
+
+def lend_maps(lender: BpfObject, borrower: BpfObject) -> None:
+    """Gives every map that both declare to the borrower, which is not loaded yet."""
+    for name, borrowed in borrower.maps.items():
+        if name in lender.maps:
+            borrowed.reuse(lender.maps[name])

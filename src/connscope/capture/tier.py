@@ -1,0 +1,60 @@
+"""What every way of capture can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from connscope.row.columns import Rows
+
+__all__ = ("CaptureTier", "Losses")
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What went missing since the tier was opened, counted where it happened.
+
+    Attributes:
+        rows: events that found the ring full; each batch of events says so with a lost row.
+        sockets: sockets that the kernel had no memory to remember; their events are missing.
+        owners: accepted connections that have their listener's owner because a map was full.
+    """
+
+    rows: int = 0
+    sockets: int = 0
+    owners: int = 0
+
+
+class CaptureTier(Protocol):
+    """One way to capture. Used by one thread; `close` may come from any, twice is fine."""
+
+    def open(self) -> None:
+        """Starts to capture.
+
+        Raises:
+            NotSupportedError: this machine can not do it.
+            NotPermittedError: this process may not do it.
+            FailedError: it was tried and failed.
+        """
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Waits until there are events; False when the time is over."""
+
+    def events(self) -> Rows:
+        """The rows since the last call, in order; a lost row stands where some are missing."""
+
+    def losses(self) -> Losses:
+        """What went missing so far."""
+
+    def close(self) -> None:
+        """Stops, and leaves nothing behind."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

@@ -1,0 +1,84 @@
+"""The entry point: finds the command, runs it, turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from types import FrameType
+
+import connscope
+from connscope.cli import doctor, trace
+from connscope.errors import ConnscopeError, NotPermittedError, NotSupportedError, UsageError
+
+__all__ = ("main",)
+
+COMMANDS = (trace, doctor)
+
+FINE, FAILED, USAGE, NOT_PERMITTED, NOTHING_TO_CAPTURE_WITH = 0, 1, 2, 3, 4
+SIGNALLED = 128
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0 fine, 1 failed, 2 usage, 3 not permitted, 4 nothing to capture with, 128 + n for signal n.
+    """
+    chosen = make_parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        return int(chosen.run(chosen))
+    except KeyboardInterrupt:
+        return SIGNALLED + signal.SIGINT
+    except BrokenPipeError:
+        return _leave_closed_pipe()
+    except ConnscopeError as error:
+        print(f"connscope {chosen.command}: {_explain(error)}", file=sys.stderr)
+        return exit_code(error)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line, each command described by its module's docstring."""
+    parser = argparse.ArgumentParser(prog="connscope", description=connscope.__doc__)
+    parser.add_argument("--version", action="version", version=connscope.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        about = (command.__doc__ or "").partition("\n\n")[0]
+        sub = commands.add_parser(
+            name,
+            help=about,
+            description=command.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+def exit_code(error: ConnscopeError) -> int:
+    """The exit code that tells this error from others."""
+    if isinstance(error, UsageError):
+        return USAGE
+    if isinstance(error, NotPermittedError):
+        return NOT_PERMITTED
+    return NOTHING_TO_CAPTURE_WITH if isinstance(error, NotSupportedError) else FAILED
+
+
+def _explain(error: ConnscopeError) -> str:
+    if isinstance(error, NotPermittedError) and error.missing:
+        return f"needs {', '.join(error.missing)}: run it as root, e.g. with sudo"
+    return f"{error}\nsee `connscope doctor`" if isinstance(error, NotSupportedError) else str(error)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(SIGNALLED + number)
+
+
+def _leave_closed_pipe() -> int:
+    """Whoever read our output has gone: as quiet as cat. The descriptor is replaced so that the
+    interpreter's last flush finds a place."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FINE

@@ -1,0 +1,171 @@
+"""Shows each connection event as it happens: one line when it opens, fails, closes.
+
+The owner of an accepted connection is the process that listens, marked with ~, until the process
+that closes it is seen; --accept-owner exact names the accepting task, at a price for every system
+call (see connscope doctor). A line "lost" says how many events are missing before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from connscope.capture.btf import BtfTier
+from connscope.capture.tier import CaptureTier
+from connscope.cli.trace_lines import TraceLines
+from connscope.config import Config, load_config
+from connscope.kernel.host.clock import wall_minus_boottime_ns
+from connscope.row.address import parse_network
+from connscope.row.columns import Rows
+from connscope.row.json_lines import json_lines
+from connscope.row.selection import Selection
+from connscope.row.words import Role
+
+__all__ = ("add_arguments", "run")
+
+FORMATS = ("table", "wide", "json")
+DIRECTIONS = {"in": Role.SERVER, "out": Role.CLIENT}
+CLOCK_CHECK_S = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of ``connscope trace``."""
+    parser.add_argument("-o", "--output", choices=FORMATS, default="table", help="default: table")
+    parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds")
+    parser.add_argument("-c", "--count", type=_positive, metavar="N", help="stop after N events")
+    parser.add_argument("-n", "--numeric", action="store_true", help="numbers for ports and users")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the default file")
+    parser.add_argument("--accept-owner", choices=("auto", "exact", "listener"))
+    parser.add_argument("--ring-bytes", type=int, metavar="BYTES")
+    only = parser.add_argument_group("show only", "give one twice for either")
+    only.add_argument("-p", "--pid", type=int, action="append", default=[])
+    only.add_argument("--comm", action="append", default=[], help="process name; nginx* for a start")
+    only.add_argument("--uid", type=int, action="append", default=[])
+    only.add_argument("--netns", type=int, action="append", default=[], metavar="INODE")
+    only.add_argument("--port", type=_port, action="append", default=[], help="of either end")
+    only.add_argument("--cidr", action="append", default=[], help="network of either end")
+    only.add_argument("--direction", choices=tuple(DIRECTIONS), help="who connected: in or out")
+    only.add_argument("--failed", action="store_true", help="only connects that did not succeed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Traces until the time or the count is over, or somebody stops it."""
+    selection = _selection(arguments)
+    config = load_config(
+        arguments.config,
+        os.environ,
+        accept_owner=arguments.accept_owner,
+        ring_bytes=arguments.ring_bytes,
+    )
+    with BtfTier(config) as tier:
+        print(_describe(tier), file=sys.stderr, flush=True)
+        output = _Output(arguments.output, arguments.numeric)
+        try:
+            _follow(tier, config, selection, output, arguments.duration, arguments.count)
+        finally:
+            print(_summarize(tier, output), file=sys.stderr)
+    return 0
+
+
+def _follow(
+    tier: CaptureTier,
+    config: Config,
+    selection: Selection,
+    output: _Output,
+    duration_s: float | None,
+    count: int | None,
+) -> None:
+    """Reads and writes in batches: at once after a quiet time, else once an interval."""
+    end = None if duration_s is None else time.monotonic() + duration_s
+    while count is None or output.rows < count:
+        remaining = None if end is None else end - time.monotonic()
+        if remaining is not None and remaining <= 0:
+            return
+        if not tier.wait(remaining):
+            continue
+        rows = selection.apply(tier.events())
+        if len(rows):
+            output.write(rows if count is None else rows[: count - output.rows])
+        pause = config.drain_interval_s
+        time.sleep(pause if end is None else max(0.0, min(pause, end - time.monotonic())))
+
+
+class _Output:
+    """Standard output in one of the formats."""
+
+    def __init__(self, form: str, numeric: bool) -> None:
+        self._lines = None if form == "json" else TraceLines(wide=form == "wide", numeric=numeric)
+        self._offset_ns = wall_minus_boottime_ns()
+        self._offset_read_s = time.monotonic()
+        self.rows = 0
+        if self._lines:
+            sys.stdout.write(self._lines.header())
+            sys.stdout.flush()
+
+    def write(self, rows: Rows) -> None:
+        """Writes a batch, all in one piece."""
+        now = time.monotonic()
+        if now - self._offset_read_s > CLOCK_CHECK_S:
+            self._offset_ns, self._offset_read_s = wall_minus_boottime_ns(), now
+        make = self._lines.lines if self._lines else json_lines
+        sys.stdout.write(make(rows, self._offset_ns))
+        sys.stdout.flush()
+        self.rows += len(rows)
+
+
+def _selection(arguments: argparse.Namespace) -> Selection:
+    return Selection(
+        pids=tuple(arguments.pid),
+        uids=tuple(arguments.uid),
+        netns=tuple(arguments.netns),
+        comms=tuple(arguments.comm),
+        ports=tuple(arguments.port),
+        networks=tuple(parse_network(text) for text in arguments.cidr),
+        role=DIRECTIONS.get(arguments.direction),
+        failed=arguments.failed,
+    )
+
+
+def _describe(tier: BtfTier) -> str:
+    """What it captures with, and what of it is not to be had."""
+    lines = ["capturing with btf: TCP, all network namespaces"]
+    lines += [
+        f"without {name}: {part.verdict}: {part.reason}"
+        for name, part in tier.parts.items()
+        if not part.works and not part.unwanted
+    ]
+    return "\n".join(lines)
+
+
+def _summarize(tier: CaptureTier, output: _Output) -> str:
+    losses = tier.losses()
+    text = f"{output.rows} events shown, {losses.rows} lost"
+    if losses.sockets:
+        text += f", {losses.sockets} sockets not remembered for want of memory"
+    if losses.owners:
+        text += f", {losses.owners} accept owners not remembered (accept_owners_max)"
+    return text
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is no time: give seconds above 0")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no count: give 1 or more")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 < value < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text} is no port: give 1 to 65535")
+    return value

@@ -1,0 +1,147 @@
+"""The one typed configuration: a TOML file, ``CONNSCOPE_*`` and keyword arguments fill one class."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from connscope.errors import ConfigError
+
+__all__ = ("DEFAULT_PATH", "Config", "Key", "keys", "load_config")
+
+DEFAULT_PATH = Path("/etc/connscope/config.toml")
+ENVIRONMENT_PREFIX = "CONNSCOPE_"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting of connscope, each documented here and nowhere else."""
+
+    accept_owner: Annotated[
+        Literal["auto", "exact", "listener"],
+        Meta(
+            description="Who owns an accepted connection. `auto`: the task that accept returned to "
+            "where fexit may be loaded, else the process that listens, corrected by the process that "
+            "closes. `exact`: always the accepting task, at the price of about 90 ns on every system "
+            "call of the machine. `listener`: never looks at accept."
+        ),
+    ] = "auto"
+    ring_bytes: Annotated[
+        int,
+        Meta(
+            ge=4096,
+            le=1 << 30,
+            description="Size of the ring between kernel and user space; a power of two, at least a "
+            "page. A row takes 232 bytes.",
+        ),
+    ] = 8 << 20
+    drain_interval_s: Annotated[
+        float,
+        Meta(
+            ge=0.001,
+            le=10,
+            description="The shortest time between two reads of the ring. The first event after a "
+            "quiet time is read at once.",
+        ),
+    ] = 0.05
+    accept_owners_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1 << 24,
+            description="How many open accepted connections `accept_owner = exact` remembers the "
+            "owner of; what does not fit is counted and has its listener's owner.",
+        ),
+    ] = 65536
+
+    def __post_init__(self) -> None:
+        if self.ring_bytes & (self.ring_bytes - 1):
+            raise ValueError(f"ring_bytes is {self.ring_bytes}: it must be a power of two")
+
+
+class Key(NamedTuple):
+    """One key as the documentation shows it."""
+
+    name: str
+    default: object
+    environment: str
+    description: str
+
+
+def keys() -> Iterator[Key]:
+    """All keys with what is said about them."""
+    defaults = Config()
+    for name, hint in get_type_hints(Config, include_extras=True).items():
+        meta = next(part for part in get_args(hint) if isinstance(part, Meta))
+        environment = ENVIRONMENT_PREFIX + name.upper()
+        yield Key(name, getattr(defaults, name), environment, meta.description or "")
+
+
+def load_config(
+    path: Path | None = None, environment: Mapping[str, str] | None = None, **settings: Any
+) -> Config:
+    """Fills the configuration: defaults, then the file, then the environment, then the arguments.
+
+    Args:
+        path: a TOML file that has to exist; None reads the default one if there is one.
+        environment: where to look for ``CONNSCOPE_*``, e.g. ``os.environ``; None for nowhere.
+        settings: by key; None means not given.
+
+    Raises:
+        ConfigError: a key is unknown or a value wrong, named with where it came from; or the file
+            can not be read.
+    """
+    config = Config()
+    for source, found in (
+        _from_file(path),
+        ("environment", _from_environment(environment or {})),
+        ("arguments", {name: value for name, value in settings.items() if value is not None}),
+    ):
+        config = _merge(config, source, found)
+    return config
+
+
+def _merge(config: Config, source: str, found: dict[str, Any]) -> Config:
+    for name in found:
+        if name not in Config.__struct_fields__:
+            near = difflib.get_close_matches(name, Config.__struct_fields__, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"{source}: unknown key {name!r}{hint}")
+    try:
+        return msgspec.convert(
+            {**msgspec.structs.asdict(config), **found}, Config, strict=source != "environment"
+        )
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {_name_key(str(error))}") from error
+
+
+def _name_key(message: str) -> str:
+    """msgspec ends with "- at `$.key`"; the key belongs in front."""
+    text, at, path = message.rpartition(" - at `$.")
+    return f"{path.rstrip('`')}: {text}" if at else message
+
+
+def _from_file(path: Path | None) -> tuple[str, dict[str, Any]]:
+    if path is None and not DEFAULT_PATH.exists():
+        return str(DEFAULT_PATH), {}
+    file = path or DEFAULT_PATH
+    try:
+        return str(file), tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can not read {file}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is no TOML: {error}") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Only names of ours; CONNSCOPE_FOO that is no key is refused, because it is a typing error."""
+    return {
+        name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(ENVIRONMENT_PREFIX)
+    }

@@ -1,0 +1,1 @@
+"""The row: one connection, as the kernel programs write it and as everything above reads it."""
