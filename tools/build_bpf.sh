@@ -22,7 +22,7 @@ require_compiler() {
 
 compile() {
 	clang-14 -target bpf -g -O2 -Wall -Werror -mcpu=v2 -D__TARGET_ARCH_x86 \
-		-I/usr/include/x86_64-linux-gnu -Ibpf "-ffile-prefix-map=$PWD=." -c "$1" -o "$2"
+		-I/usr/include/x86_64-linux-gnu "-ffile-prefix-map=$PWD=." -c "$1" -o "$2"
 	llvm-strip-14 -g "$2"
 }
 

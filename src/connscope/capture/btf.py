@@ -13,7 +13,7 @@ from connscope.capture.objects import lend_maps, object_path
 from connscope.capture.tier import Losses
 from connscope.config import Config
 from connscope.errors import KernelError, NotSupportedError
-from connscope.kernel import BpfLink, BpfObject, Btf, RingBuffer
+from connscope.kernel import BpfLink, BpfMap, BpfObject, Btf, RingBuffer
 from connscope.kernel.feature import Outcome, probe
 from connscope.kernel.host.mounts import find_cgroup2
 from connscope.row.columns import ROW, Rows, lost_row
@@ -98,6 +98,10 @@ class BtfTier:
         values = self._open_core.maps["losses"].get(ONLY_KEY) or b""
         total = [int(np.frombuffer(values, LOSSES)[name].sum()) for name in LOSSES.names or ()]
         return Losses(*total)
+
+    def map(self, name: str) -> BpfMap:
+        """A map of the core object, for those who look inside: tests, doctor."""
+        return self._open_core.maps[name]
 
     def close(self) -> None:
         """Detaches and unloads everything; a second call does nothing."""

@@ -10,15 +10,12 @@ from types import FrameType
 
 import connscope
 from connscope.cli import doctor, trace
-from connscope.errors import ConnscopeError, NotPermittedError, NotSupportedError, UsageError
+from connscope.cli.exit_codes import FINE, SIGNALLED, exit_code
+from connscope.errors import ConnscopeError, NotPermittedError, NotSupportedError
 
 __all__ = ("main",)
 
 COMMANDS = (trace, doctor)
-
-FINE, FAILED, USAGE, NOT_PERMITTED, NOTHING_TO_CAPTURE_WITH = 0, 1, 2, 3, 4
-SIGNALLED = 128
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command.
@@ -56,15 +53,6 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_arguments(sub)
         sub.set_defaults(run=command.run)
     return parser
-
-
-def exit_code(error: ConnscopeError) -> int:
-    """The exit code that tells this error from others."""
-    if isinstance(error, UsageError):
-        return USAGE
-    if isinstance(error, NotPermittedError):
-        return NOT_PERMITTED
-    return NOTHING_TO_CAPTURE_WITH if isinstance(error, NotSupportedError) else FAILED
 
 
 def _explain(error: ConnscopeError) -> str:

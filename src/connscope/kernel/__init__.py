@@ -1,5 +1,6 @@
 """Doors to the kernel; a library of its own for any object file in libbpf's style.
 
+Example:
     from connscope.kernel import BpfObject, RingBuffer
 
     with BpfObject("example.bpf.o") as example:
@@ -9,6 +10,8 @@
         ring = RingBuffer(example.maps["events"], EVENT_DTYPE)
         ring.wait(1.0)
         events = ring.read()
+
+docs/kernel-library.md tells the whole story.
 """
 
 from connscope.kernel.btf import Btf

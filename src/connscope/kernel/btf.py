@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
+from connscope.errors import UsageError
 from connscope.kernel.libbpf import ffi, library, take_pointer
+from connscope.kernel.resource import Resource
 
 __all__ = ("Btf", "Field", "Variable")
 
-# enum of linux/btf.h
-PTR, ARRAY, STRUCT, ENUM = 2, 3, 4, 6
+# The kinds of linux/btf.h.
+INT, PTR, ARRAY, STRUCT, ENUM = 1, 2, 3, 4, 6
 TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, VAR, DATASEC = 8, 9, 10, 11, 12, 14, 15
-FORWARDING = (TYPEDEF, VOLATILE, CONST, RESTRICT, VAR)
+TYPE_TAG, ENUM64 = 18, 19
+FORWARDING = (TYPEDEF, VOLATILE, CONST, RESTRICT, VAR, TYPE_TAG)
 TYPE_WORDS = 3  # of struct btf_type; what belongs to the kind follows it
+SIGNED_INT = 1 << 24  # in the word that follows an INT
+KIND_FLAG = 1 << 31  # of an enum: signed; of a struct: bit fields have their size in the offset
+BIT_OFFSET = (1 << 24) - 1
 
 
 class Field(NamedTuple):
-    """One member of a struct: offset and size in bytes."""
+    """One member of a struct: offset and size in bytes; of a bit field, where its bits begin."""
 
     name: str
     offset: int
@@ -26,14 +31,15 @@ class Field(NamedTuple):
 
 
 class Variable(NamedTuple):
-    """One global variable: its section (``.rodata``), offset and size in bytes."""
+    """One global variable: its section (``.rodata``), offset and size in bytes, its sign."""
 
     section: str
     offset: int
     size: int
+    signed: bool = False
 
 
-class Btf:
+class Btf(Resource):
     """A set of types.
 
     Made by `BpfObject.btf`, or by `of_kernel`, which must be closed.
@@ -60,17 +66,6 @@ class Btf:
             self._free(self._pointer)
         self._pointer = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def has_function(self, name: str) -> bool:
         """True if there is a function (or kfunc) of that name."""
         return self._find(name, FUNC) > 0
@@ -82,57 +77,85 @@ class Btf:
     def struct(self, name: str) -> tuple[Field, ...]:
         """The members of a struct, in order; empty if there is none of that name."""
         number = self._find(name, STRUCT)
+        mask = BIT_OFFSET if number > 0 and self._words(number)[1] & KIND_FLAG else 0xFFFFFFFF
         return tuple(
-            Field(self._name(name_offset), bits // 8, self.size(member))
+            Field(self._name(name_offset), (bits & mask) // 8, self.size(member))
             for name_offset, member, bits in self._entries(number)
         )
 
     def enum(self, name: str) -> dict[str, int]:
         """The enumerators of an enum; empty if there is none of that name."""
-        number = self._find(name, ENUM)
-        if number <= 0:
-            return {}
-        words = self._words(number)
-        count = words[1] & 0xFFFF
-        pairs = ((words[TYPE_WORDS + 2 * i], words[TYPE_WORDS + 2 * i + 1]) for i in range(count))
-        return {self._name(name_offset): int(value) for name_offset, value in pairs}
+        for kind, width in ((ENUM, 2), (ENUM64, 3)):
+            number = self._find(name, kind)
+            if number > 0:
+                return self._enumerators(self._words(number), width)
+        return {}
+
+    def _enumerators(self, words: Any, width: int) -> dict[str, int]:
+        """Each is a name and a value of one or two words, the low one first."""
+        found = {}
+        bits = 32 * (width - 1)
+        for at in range(TYPE_WORDS, TYPE_WORDS + width * (words[1] & 0xFFFF), width):
+            value = sum(words[at + 1 + i] << 32 * i for i in range(width - 1))
+            negative = words[1] & KIND_FLAG and value >> (bits - 1)
+            found[self._name(words[at])] = value - (1 << bits) if negative else value
+        return found
 
     def variables(self) -> dict[str, Variable]:
         """All global variables by name."""
         found = {}
-        for number in range(1, library().btf__type_cnt(self._pointer)):
+        for number in range(1, library().btf__type_cnt(self._open)):
             if self._kind(number) != DATASEC:
                 continue
             section = self._name(self._words(number)[0])
             for variable, offset, size in self._entries(number):
                 name = self._name(self._words(variable)[0])
-                found[name] = Variable(section, offset, size)
+                found[name] = Variable(section, offset, size, self._is_signed(variable))
         return found
+
+    def _is_signed(self, number: int) -> bool:
+        words = self._words(self._behind(number))
+        kind = words[1] >> 24 & 0x1F
+        if kind == INT:
+            return bool(words[TYPE_WORDS] & SIGNED_INT)
+        return kind in (ENUM, ENUM64) and bool(words[1] & KIND_FLAG)
+
+    def _behind(self, number: int) -> int:
+        """The type that typedefs and qualifiers stand for."""
+        while self._kind(number) in FORWARDING:
+            number = self._words(number)[2]
+        return number
 
     def size(self, number: int) -> int:
         """The size in bytes of the type with that number."""
-        while (kind := self._kind(number)) in FORWARDING:
-            number = self._words(number)[2]
-        words = self._words(number)
+        words = self._words(self._behind(number))
+        kind = words[1] >> 24 & 0x1F
         if kind == PTR:
             return 8
         if kind == ARRAY:
             return int(words[TYPE_WORDS + 2]) * self.size(words[TYPE_WORDS])
         return int(words[2])
 
+    @property
+    def _open(self) -> Any:
+        if self._pointer is None:
+            raise UsageError("these types are gone: closed, or their object is")
+        return self._pointer
+
     def _find(self, name: str, kind: int) -> int:
-        return int(library().btf__find_by_name_kind(self._pointer, name.encode(), kind))
+        return int(library().btf__find_by_name_kind(self._open, name.encode(), kind))
 
     def _words(self, number: int) -> Any:
-        return ffi.cast(
-            "const unsigned int *", library().btf__type_by_id(self._pointer, number)
-        )
+        found = library().btf__type_by_id(self._open, number)
+        if not found:
+            raise UsageError(f"no type has the number {number}")
+        return ffi.cast("const unsigned int *", found)
 
     def _kind(self, number: int) -> int:
         return int(self._words(number)[1]) >> 24 & 0x1F
 
     def _entries(self, number: int) -> list[tuple[int, int, int]]:
-        """The three-word entries of a struct (name, type, bits) or data section (type, offset, size)."""
+        """Three words each: of a struct name, type, bits; of a data section type, offset, size."""
         if number <= 0:
             return []
         words = self._words(number)
@@ -140,5 +163,5 @@ class Btf:
         return [(words[at], words[at + 1], words[at + 2]) for at in starts]
 
     def _name(self, offset: int) -> str:
-        name = library().btf__name_by_offset(self._pointer, offset)
+        name = library().btf__name_by_offset(self._open, offset)
         return ffi.string(name).decode() if name else ""

@@ -1,4 +1,4 @@
-"""What a feature turned out to be when it was tried: works, not supported, not permitted, failed."""
+"""What a feature turned out to be when tried: works, not supported, not permitted, failed."""
 
 from __future__ import annotations
 

@@ -9,20 +9,22 @@ import numpy as np
 import numpy.typing as npt
 
 from connscope.errors import UsageError
-from connscope.kernel.libbpf import check, library
+from connscope.kernel.libbpf import check, error_from, library
+from connscope.kernel.resource import Resource
 
 __all__ = ("BpfIterator",)
 
 FIRST_BYTES = 1 << 18
 
 
-class BpfIterator:
+class BpfIterator(Resource):
     """An attached iterator program; each `read` is a new walk.
 
     Made by `BpfProgram.attach_iterator`.
 
     Args:
         link: the program's link.
+        name: the program's.
         dtype: of the records that the program writes with ``bpf_seq_write``.
     """
 
@@ -39,13 +41,17 @@ class BpfIterator:
             One record for each time the program wrote one; shape (n,).
 
         Raises:
-            KernelError: the walk could not be started.
-            UsageError: what came is no whole number of records.
+            KernelError: the walk could not be started, or broke off.
+            UsageError: what came is no whole number of records, or the iterator is closed.
         """
+        if self._link is None:
+            raise UsageError(f"iterator {self._name} is closed")
         lib = library()
         fd = check(lib.bpf_iter_create(lib.bpf_link__fd(self._link)), f"iterator {self._name}")
         try:
             content = self._read_all(fd)
+        except OSError as error:
+            raise error_from(error.errno or 0, f"walk of iterator {self._name}") from error
         finally:
             os.close(fd)
         if len(content) % self.dtype.itemsize:
@@ -57,7 +63,7 @@ class BpfIterator:
 
     def _read_all(self, fd: int) -> memoryview:
         content, filled = bytearray(self._room), 0
-        while got := os.readv(fd, [memoryview(content)[filled:]]):
+        while got := _read_some(fd, memoryview(content)[filled:]):
             filled += got
             if filled == len(content):
                 content = content + bytearray(filled)
@@ -70,3 +76,12 @@ class BpfIterator:
         if self._link is not None:
             library().bpf_link__destroy(self._link)
             self._link = None
+
+
+def _read_some(fd: int, room: memoryview) -> int:
+    while True:
+        try:
+            return os.readv(fd, [room])
+        except BlockingIOError:
+            # A million objects in a row of which the program wrote none: go on from there.
+            continue

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from connscope.errors import UsageError
@@ -12,11 +13,12 @@ from connscope.kernel.btf import Btf, Variable
 from connscope.kernel.libbpf import check, ffi, library, messages, take_pointer
 from connscope.kernel.map import BpfMap
 from connscope.kernel.program import BpfLink, BpfProgram
+from connscope.kernel.resource import Resource
 
 __all__ = ("BpfObject",)
 
 
-class BpfObject:
+class BpfObject(Resource):
     """An object file in libbpf's style, opened: nothing of it is in the kernel before `load`.
 
     Args:
@@ -33,26 +35,21 @@ class BpfObject:
     """
 
     def __init__(self, path: Path | str) -> None:
-        lib, path = library(), Path(path)
+        path = Path(path)
         self.name = path.name.split(".")[0]
-        content = path.read_bytes()
-        with messages() as log:
-            pointer = lib.bpf_object__open_mem(content, len(content), ffi.NULL)
-            self._pointer = take_pointer(pointer, f"object {path}", "\n".join(log))
+        self._owned: Any = _open(path.read_bytes(), self.name, str(path))
+        self._loaded = False
         self._links: list[BpfLink] = []
+        self._types: Btf | None = None
         self._variables: dict[str, Variable] | None = None
+        self._sections: dict[str, Any] = {}
         self.programs: dict[str, BpfProgram] = {}
         self.maps: dict[str, BpfMap] = {}
-        self._sections: dict[str, Any] = {}
-        program = lib.bpf_object__next_program(self._pointer, ffi.NULL)
-        while program:
-            found = BpfProgram(program)
-            self.programs[found.name] = found
-            program = lib.bpf_object__next_program(self._pointer, program)
-        a_map = lib.bpf_object__next_map(self._pointer, ffi.NULL)
-        while a_map:
-            self._keep_map(a_map)
-            a_map = lib.bpf_object__next_map(self._pointer, a_map)
+        for pointer in _each(library().bpf_object__next_program, self._owned):
+            program = BpfProgram(pointer)
+            self.programs[program.name] = program
+        for pointer in _each(library().bpf_object__next_map, self._owned):
+            self._keep_map(pointer)
 
     def _keep_map(self, pointer: Any) -> None:
         found = BpfMap(pointer)
@@ -63,16 +60,36 @@ class BpfObject:
             self.maps[found.name] = found
 
     @property
-    def btf(self) -> Btf:
-        """The types of this object; usable while it is open."""
-        return Btf(library().bpf_object__btf(self._pointer))
+    def _pointer(self) -> Any:
+        if self._owned is None:
+            raise UsageError(f"object {self.name} is closed")
+        return self._owned
 
-    def set(self, **knobs: int) -> None:
-        """Sets global variables (``const volatile`` knobs) before load.
+    @property
+    def btf(self) -> Btf:
+        """The types of this object; usable while it is open.
 
         Raises:
-            UsageError: there is no such variable.
+            UsageError: it was built without ``-g``.
         """
+        if self._types is None:
+            pointer = library().bpf_object__btf(self._pointer)
+            if not pointer:
+                raise UsageError(f"object {self.name} has no BTF: build it with -g")
+            self._types = Btf(pointer)
+        return self._types
+
+    def set(self, **knobs: int | bytes) -> None:
+        """Sets global variables (``const volatile`` knobs) before load.
+
+        Args:
+            knobs: numbers; bytes for arrays, filled up with zeros.
+
+        Raises:
+            UsageError: there is no such variable, the value does not fit, or it is too late.
+        """
+        if self._loaded:
+            raise UsageError(f"object {self.name} is loaded: its knobs are set before")
         if self._variables is None:
             self._variables = self.btf.variables()
         for name, value in knobs.items():
@@ -83,7 +100,7 @@ class BpfObject:
                 self._sections[variable.section], ffi.new("size_t *")
             )
             place = ffi.buffer(ffi.cast("char *", memory) + variable.offset, variable.size)
-            place[:] = int(value).to_bytes(variable.size, sys.byteorder, signed=value < 0)
+            place[:] = _encode(name, variable, value)
 
     def load(self) -> Self:
         """Brings maps and programs into the kernel, all or none.
@@ -96,29 +113,70 @@ class BpfObject:
         with messages() as log:
             result = library().bpf_object__load(self._pointer)
             check(result, f"loading {self.name}", "\n".join(log))
+        self._loaded = True
         return self
 
     def attach(self) -> tuple[BpfLink, ...]:
-        """Attaches every loaded program where its section's name says; `close` detaches them."""
-        self._links += [program.attach() for program in self.programs.values() if program.autoload]
-        return tuple(self._links)
+        """Attaches every loaded program where its section's name says, all or none.
+
+        `close` detaches them. Iterators are left out: `BpfProgram.attach_iterator` attaches those.
+
+        Raises:
+            UsageError: a section's name does not say where.
+            KernelError: not supported, not permitted or failed.
+        """
+        with ExitStack() as attached:
+            links = [
+                attached.enter_context(program.attach())
+                for program in self.programs.values()
+                if program.autoload and not program.is_iterator
+            ]
+            attached.pop_all()
+        self._links += links
+        return tuple(links)
 
     def close(self) -> None:
         """Detaches what `attach` attached and unloads; a second call does nothing."""
+        if self._owned is None:
+            return
         for link in self._links:
             link.close()
-        self._links = []
-        if self._pointer is not None:
-            library().bpf_object__close(self._pointer)
-            self._pointer = None
+        for program in self.programs.values():
+            program.forget()
+        for its_map in self.maps.values():
+            its_map.forget()
+        if self._types is not None:
+            self._types.close()
+        library().bpf_object__close(self._owned)
+        self._links, self._sections, self._owned = [], {}, None
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+def _open(content: bytes, name: str, path: str) -> Any:
+    # The head of struct bpf_object_open_opts: its size, and the name without which libbpf makes
+    # one of an address, in the kernel's view of our maps.
+    text = ffi.new("char[]", name.encode())
+    options = ffi.new("size_t[2]", [2 * ffi.sizeof("size_t"), int(ffi.cast("size_t", text))])
+    with messages() as log:
+        pointer = library().bpf_object__open_mem(content, len(content), options)
+        return take_pointer(pointer, f"object {path}", "\n".join(log))
+
+
+def _each(following: Callable[[Any, Any], Any], pointer: Any) -> Iterator[Any]:
+    part = following(pointer, ffi.NULL)
+    while part:
+        yield part
+        part = following(pointer, part)
+
+
+def _encode(name: str, variable: Variable, value: int | bytes) -> bytes:
+    if isinstance(value, bytes):
+        if len(value) > variable.size:
+            raise UsageError(f"{len(value)} bytes do not fit {name} of {variable.size}")
+        return value.ljust(variable.size, b"\0")
+    try:
+        return int(value).to_bytes(variable.size, sys.byteorder, signed=variable.signed)
+    except OverflowError as error:
+        kind = "signed" if variable.signed else "unsigned"
+        raise UsageError(
+            f"{value} does not fit {name}: {kind}, {8 * variable.size} bits"
+        ) from error

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy.typing as npt
 
+from connscope.errors import UsageError
 from connscope.kernel.iterator import BpfIterator
 from connscope.kernel.libbpf import check, ffi, library, messages, take_pointer
 from connscope.kernel.map import BpfMap
+from connscope.kernel.resource import Resource
 
 __all__ = ("BpfLink", "BpfProgram")
 
 MAP_FD_BYTES = 4  # of union bpf_iter_link_info, when a map is walked
 
 
-class BpfLink:
+class BpfLink(Resource):
     """A program that is attached. Detached by `close`, and by the kernel when the process ends."""
 
     def __init__(self, pointer: Any, name: str) -> None:
@@ -41,9 +43,24 @@ class BpfProgram:
 
     def __init__(self, pointer: Any) -> None:
         lib = library()
-        self._pointer = pointer
-        self.name = ffi.string(lib.bpf_program__name(pointer)).decode()
-        self.section = ffi.string(lib.bpf_program__section_name(pointer)).decode()
+        self._owned: Any = pointer
+        self.name: str = ffi.string(lib.bpf_program__name(pointer)).decode()
+        self.section: str = ffi.string(lib.bpf_program__section_name(pointer)).decode()
+
+    def forget(self) -> None:
+        """Called by the object when it is closed: the program is gone with it."""
+        self._owned = None
+
+    @property
+    def _pointer(self) -> Any:
+        if self._owned is None:
+            raise UsageError(f"program {self.name} is gone: its object is closed")
+        return self._owned
+
+    @property
+    def is_iterator(self) -> bool:
+        """Whether it is one for `attach_iterator`."""
+        return self.section.startswith("iter/")
 
     @property
     def autoload(self) -> bool:
@@ -63,8 +80,12 @@ class BpfProgram:
         """Attaches to where its section's name says.
 
         Raises:
+            UsageError: it says nothing of that: iterators and cgroup programs.
             KernelError: not supported, not permitted or failed.
         """
+        if self.is_iterator or self.section.startswith("cgroup"):
+            how = "attach_iterator" if self.is_iterator else "attach_cgroup"
+            raise UsageError(f"program {self.name} in section {self.section}: use {how}")
         with messages() as log:
             pointer = library().bpf_program__attach(self._pointer)
             return BpfLink(take_pointer(pointer, self._attaching, "\n".join(log)), self.name)

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from connscope.errors import UsageError
+from connscope.row.text_rows import TextColumn, looked_up_column
 
-__all__ = ("address_text", "in_network", "parse_network", "v4_mapped")
+__all__ = ("address_column", "address_text", "in_network", "parse_network", "v4_mapped")
 
 V4_PREFIX = bytes(10) + b"\xff\xff"
 V4_PREFIX_BITS = 96
@@ -26,6 +27,12 @@ def address_text(packed: bytes) -> str:
     if packed[:12] == V4_PREFIX:
         return f"{packed[12]}.{packed[13]}.{packed[14]}.{packed[15]}"
     return str(IPv6Address(packed))
+
+
+def address_column(addresses: Addresses) -> TextColumn:
+    """`address_text` of each."""
+    packed = np.ascontiguousarray(addresses).view("V16")[:, 0]
+    return looked_up_column(packed, address_text)
 
 
 def v4_mapped(packed: bytes) -> bytes:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from connscope.row.address import address_text
+from connscope.row.address import address_column
 from connscope.row.columns import COLUMNS_OF, NO_UID, ROW, Rows
 from connscope.row.outside_text import printable
-from connscope.row.wall_time import rfc3339_texts
+from connscope.row.text_rows import TextRows, decimal_column, looked_up_column
+from connscope.row.wall_time import rfc3339_column
 from connscope.row.words import (
     ClosedBy,
     Failure,
@@ -37,25 +38,34 @@ FEW_OFFSET = int(ROW.fields["error"][1]) if ROW.fields else 0
 """From this column on a row takes few different values: one look-up answers for all of them."""
 FEW_BYTES = ROW.itemsize - FEW_OFFSET
 FEW = np.dtype([(name, ROW[name]) for name in list(ROW.names or ())[-13:]])
+SOME = 2048
+"""How many rows are made to text at once: few calls, and what the processor's cache can hold."""
 
 
 def json_lines(rows: Rows, wall_minus_boottime_ns: int) -> str:
     """The rows as lines of JSON, each with its newline; empty text for no rows."""
-    fragments = (
-        _few_valued(rows),
-        _times(rows, wall_minus_boottime_ns),
-        _identity(rows),
-        _ends(rows),
-        _owner(rows, wall_minus_boottime_ns),
-        _traffic(rows),
-        _quality(rows),
+    return "".join(
+        _some_lines(rows[start : start + SOME], wall_minus_boottime_ns)
+        for start in range(0, len(rows), SOME)
     )
-    return "".join(map("".join, zip(*fragments, strict=True)))
 
 
-def _few_valued(rows: Rows) -> list[str]:
+def _some_lines(rows: Rows, wall_minus_boottime_ns: int) -> str:
+    lines = TextRows(len(rows))
+    lines.add(looked_up_column(_few_valued(rows), _few_fragment))
+    _add_times(lines, rows, wall_minus_boottime_ns)
+    _add_identity(lines, rows)
+    _add_ends(lines, rows)
+    _add_owner(lines, rows, wall_minus_boottime_ns)
+    _add_traffic(lines, rows)
+    _add_quality(lines, rows)
+    lines.add("}\n")
+    return lines.text()
+
+
+def _few_valued(rows: Rows) -> npt.NDArray[Any]:
     few = np.ascontiguousarray(rows).view(np.uint8).reshape(-1, ROW.itemsize)[:, FEW_OFFSET:]
-    return [_few_fragment(key) for key in few.copy().view(f"V{FEW_BYTES}")[:, 0].tolist()]
+    return few.copy().view(f"V{FEW_BYTES}")[:, 0]
 
 
 @lru_cache(16384)
@@ -84,104 +94,89 @@ def _few_fragment(key: bytes) -> str:
     return json.dumps(found, separators=(",", ":"))[:-1]
 
 
-def _times(rows: Rows, wall_minus_boottime_ns: int) -> list[str]:
-    times, opened, closed = (
-        rfc3339_texts(rows[name], wall_minus_boottime_ns)
-        for name in ("time_ns", "opened_ns", "closed_ns")
-    )
-    return [
-        f',"time":"{at}"'
-        + (f',"opened_at":"{opened_at}"' if opened_at else "")
-        + (f',"closed_at":"{closed_at}"' if closed_at else "")
-        for at, opened_at, closed_at in zip(times, opened, closed, strict=True)
-    ]
+def _add_times(lines: TextRows, rows: Rows, wall_minus_boottime_ns: int) -> None:
+    lines.add(',"time":"', rfc3339_column(rows["time_ns"], wall_minus_boottime_ns), '"')
+    for key, name in (("opened_at", "opened_ns"), ("closed_at", "closed_ns")):
+        times = rows[name]
+        if times.any():
+            texts = rfc3339_column(times, wall_minus_boottime_ns)
+            lines.add(f',"{key}":"', texts, '"', where=times > 0)
 
 
-def _identity(rows: Rows) -> list[str]:
-    columns = ("connection_id", "socket_id", "socket_inode", "subflow_of", "lost")
-    return [
-        (f',"connection_id":"{connection_id}"' if connection_id else "")
-        + (f',"socket_id":"{socket_id}"' if socket_id else "")
-        + (f',"socket_inode":{inode}' if inode else "")
-        + (f',"subflow_of":"{subflow_of}"' if subflow_of else "")
-        + (f',"lost":{lost}' if lost else "")
-        for connection_id, socket_id, inode, subflow_of, lost in _zip(rows, columns)
-    ]
+def _add_identity(lines: TextRows, rows: Rows) -> None:
+    _add_text_number(lines, rows, "connection_id")
+    _add_text_number(lines, rows, "socket_id")
+    _add_number(lines, rows, "socket_inode")
+    _add_text_number(lines, rows, "subflow_of")
+    _add_number(lines, rows, "lost")
 
 
-def _ends(rows: Rows) -> list[str]:
-    columns = ("known", "local_port", "peer_port", "netns")
-    local, peer = (
-        [address_text(packed) for packed in rows[name].copy().view("V16")[:, 0].tolist()]
-        for name in ("local_address", "peer_address")
-    )
-    return [
-        f',"local_address":"{local_address}","local_port":{local_port}'
-        f',"peer_address":"{peer_address}","peer_port":{peer_port},"netns":{netns}'
-        if known & Group.ENDS
-        else ""
-        for (known, local_port, peer_port, netns), local_address, peer_address in zip(
-            _zip(rows, columns), local, peer, strict=True
-        )
-    ]
-
-
-def _owner(rows: Rows, wall_minus_boottime_ns: int) -> list[str]:
-    columns = ("pid", "process_start_ns", "uid", "cgroup_id", "comm")
-    return [_owner_fragment(*owner, wall_minus_boottime_ns) for owner in _zip(rows, columns)]
-
-
-@lru_cache(16384)
-def _owner_fragment(
-    pid: int, start_ns: int, uid: int, cgroup_id: int, comm: bytes, wall_minus_boottime_ns: int
-) -> str:
-    process = ""
-    if pid:
-        (started_at,) = rfc3339_texts(np.array([start_ns], np.uint64), wall_minus_boottime_ns)
-        name = json.dumps(printable(comm), ensure_ascii=False)
-        process = f',"pid":{pid},"process_started_at":"{started_at}","comm":{name}'
-    return (
-        process
-        + (f',"uid":{uid}' if uid != NO_UID else "")
-        + (f',"cgroup_id":"{cgroup_id}"' if cgroup_id else "")
-    )
-
-
-def _traffic(rows: Rows) -> list[str]:
-    columns = ("known", *COLUMNS_OF[Group.TRAFFIC])
-    return [
-        f',"bytes_sent":{sent},"bytes_received":{received},"unread_bytes":{unread}'
-        f',"unacked_bytes":{unacked},"segments_sent":{segments_sent}'
-        f',"segments_received":{segments_received},"retransmits":{retransmits}'
-        if known & Group.TRAFFIC
-        else ""
-        for known, sent, received, unread, unacked, segments_sent, segments_received, retransmits in (
-            _zip(rows, columns)
-        )
-    ]
-
-
-def _quality(rows: Rows) -> list[str]:
-    columns = (
-        "known", "state", "kind", "rtt_us", "rtt_var_us", "min_rtt_us", "connect_us",
-        "isn_local", "isn_peer", "queue_length", "queue_limit",
+def _add_ends(lines: TextRows, rows: Rows) -> None:
+    lines.add(
+        ',"local_address":"', address_column(rows["local_address"]), '"',
+        ',"local_port":', decimal_column(rows["local_port"]),
+        ',"peer_address":"', address_column(rows["peer_address"]), '"',
+        ',"peer_port":', decimal_column(rows["peer_port"]),
+        ',"netns":', decimal_column(rows["netns"]),
+        where=_knows(rows, Group.ENDS),
     )  # fmt: skip
-    return [
-        (f',"rtt_us":{rtt},"rtt_var_us":{rtt_var}' if rtt else "")
-        + (f',"min_rtt_us":{min_rtt}' if min_rtt else "")
-        + (f',"connect_us":{connect}' if connect else "")
-        + (f',"isn_local":{isn_local},"isn_peer":{isn_peer}' if known & Group.JOIN else "")
-        + (f',"queue_length":{length},"queue_limit":{limit}' if _listens(state, kind) else "")
-        + "}\n"
-        for known, state, kind, rtt, rtt_var, min_rtt, connect, isn_local, isn_peer, length, limit in (
-            _zip(rows, columns)
-        )
-    ]
 
 
-def _listens(state: int, kind: int) -> bool:
-    return state == State.LISTEN or kind == Kind.UNLISTENED
+def _add_owner(lines: TextRows, rows: Rows, wall_minus_boottime_ns: int) -> None:
+    lines.add(
+        ',"pid":', decimal_column(rows["pid"]),
+        ',"process_started_at":"',
+        rfc3339_column(rows["process_start_ns"], wall_minus_boottime_ns), '"',
+        ',"comm":', looked_up_column(rows["comm"], _json_name),
+        where=rows["pid"] > 0,
+    )  # fmt: skip
+    lines.add(',"uid":', decimal_column(rows["uid"]), where=rows["uid"] != NO_UID)
+    _add_text_number(lines, rows, "cgroup_id")
 
 
-def _zip(rows: Rows, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    return zip(*(rows[name].tolist() for name in columns), strict=True)
+def _json_name(comm: bytes) -> str:
+    return json.dumps(printable(comm), ensure_ascii=False)
+
+
+def _add_traffic(lines: TextRows, rows: Rows) -> None:
+    known = _knows(rows, Group.TRAFFIC)
+    for name in COLUMNS_OF[Group.TRAFFIC]:
+        lines.add(f',"{name}":', decimal_column(rows[name]), where=known)
+
+
+def _add_quality(lines: TextRows, rows: Rows) -> None:
+    has_rtt = rows["rtt_us"] > 0
+    lines.add(
+        ',"rtt_us":', decimal_column(rows["rtt_us"]),
+        ',"rtt_var_us":', decimal_column(rows["rtt_var_us"]),
+        where=has_rtt,
+    )  # fmt: skip
+    _add_number(lines, rows, "min_rtt_us")
+    _add_number(lines, rows, "connect_us")
+    lines.add(
+        ',"isn_local":', decimal_column(rows["isn_local"]),
+        ',"isn_peer":', decimal_column(rows["isn_peer"]),
+        where=_knows(rows, Group.JOIN),
+    )  # fmt: skip
+    lines.add(
+        ',"queue_length":', decimal_column(rows["queue_length"]),
+        ',"queue_limit":', decimal_column(rows["queue_limit"]),
+        where=(rows["state"] == State.LISTEN) | (rows["kind"] == Kind.UNLISTENED),
+    )  # fmt: skip
+
+
+def _add_number(lines: TextRows, rows: Rows, name: str) -> None:
+    """A number that is unknown if it is 0."""
+    numbers = rows[name]
+    lines.add(f',"{name}":', decimal_column(numbers), where=numbers > 0)
+
+
+def _add_text_number(lines: TextRows, rows: Rows, name: str) -> None:
+    """The same as text: JavaScript has no integers of 64 bits."""
+    numbers = rows[name]
+    lines.add(f',"{name}":"', decimal_column(numbers), '"', where=numbers > 0)
+
+
+def _knows(rows: Rows, group: Group) -> npt.NDArray[np.bool_]:
+    known: npt.NDArray[np.bool_] = rows["known"] & group.value != 0
+    return known

@@ -8,20 +8,24 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ("clock_texts", "rfc3339_texts")
+from connscope.row.text_rows import TextColumn, padded_column
+
+__all__ = ("clock_texts", "rfc3339_column")
 
 SECOND_NS = 1_000_000_000
 
 
-def rfc3339_texts(times_ns: npt.NDArray[np.uint64], wall_minus_boottime_ns: int) -> list[str]:
-    """RFC 3339 in UTC with nanoseconds, one for each time; empty text for 0."""
+def rfc3339_column(times_ns: npt.NDArray[np.uint64], wall_minus_boottime_ns: int) -> TextColumn:
+    """RFC 3339 in UTC with nanoseconds, one for each time; nothing for 0."""
     seconds, rest = np.divmod(times_ns.astype(np.int64) + wall_minus_boottime_ns, SECOND_NS)
-    return [
-        f"{_utc_second(second)}.{nanosecond:09d}Z" if boottime else ""
-        for boottime, second, nanosecond in zip(
-            times_ns.tolist(), seconds.tolist(), rest.tolist(), strict=True
-        )
-    ]
+    distinct, places = np.unique(seconds, return_inverse=True)
+    starts = np.array([f"{_utc_second(second)}.".encode() for second in distinct.tolist()])
+    column = np.empty((len(times_ns), starts.itemsize + 10), np.uint8)
+    column[:, :-10] = starts[places].view(np.uint8).reshape(len(times_ns), -1)
+    column[:, -10:-1] = padded_column(rest, 9)
+    column[:, -1] = ord("Z")
+    column[times_ns == 0] = 0
+    return column
 
 
 def clock_texts(times_ns: npt.NDArray[np.uint64], wall_minus_boottime_ns: int) -> list[str]:

@@ -1,1 +1,1 @@
-"""What machine this is and what we may do on it: capabilities, lockdown, mounts, clocks, counters."""
+"""What machine this is, what we may do on it, and what its own counters say."""

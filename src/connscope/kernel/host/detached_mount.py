@@ -31,7 +31,7 @@ def read_detached(file_system: str, path: str) -> str:
     finally:
         os.close(context)
     try:
-        with open(os.open(path, os.O_RDONLY, dir_fd=mount), encoding="utf-8") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY, dir_fd=mount), encoding="utf-8") as file:
             return file.read()
     finally:
         os.close(mount)

@@ -1,0 +1,1 @@
+"""What the measurements stand on: programs under test, networks, counters."""

@@ -1,0 +1,72 @@
+"""A network namespace of its own: its counters are moved by nobody else's traffic."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.traffic.build import built
+
+__all__ = ("PrivateNetwork",)
+
+TRAFFIC_TIMEOUT_S = 60.0
+
+
+class PrivateNetwork:
+    """A namespace with a loopback device, as long as the ``with`` lasts.
+
+    Attributes:
+        inode: what rows call it (`netns`).
+    """
+
+    def __init__(self) -> None:
+        # The shell says when the device is up, and lives until its input ends.
+        self._holder = subprocess.Popen(
+            ["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && read _"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._holder.stdout is not None
+        if self._holder.stdout.readline() != b"up\n":
+            raise RuntimeError("no network namespace: this needs root, unshare and ip")
+        self._path = Path(f"/proc/{self._holder.pid}/ns/net")
+        self.inode = self._path.stat().st_ino
+
+    def run(self, program: str, *arguments: object) -> Mapping[str, Any]:
+        """Runs a program of tests/traffic in it; what it says of its own work."""
+        command = ["nsenter", f"--net={self._path}", built(program), *map(str, arguments)]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, check=True, timeout=TRAFFIC_TIMEOUT_S
+        )
+        found: Mapping[str, Any] = json.loads(done.stdout)
+        return found
+
+    def start(self, program: str, *arguments: object) -> subprocess.Popen[bytes]:
+        """Starts a program of tests/traffic in it."""
+        command = ["nsenter", f"--net={self._path}", built(program), *map(str, arguments)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    def tcp_counters(self) -> Mapping[str, int]:
+        """The kernel's own TCP counters of this namespace."""
+        snmp = Path(f"/proc/{self._holder.pid}/net/snmp").read_text()
+        names, values = (line.split()[1:] for line in snmp.splitlines() if line.startswith("Tcp:"))
+        return {name: int(value) for name, value in zip(names, values, strict=True)}
+
+    def close(self) -> None:
+        """Lets the namespace go; a second call does nothing."""
+        self._holder.communicate()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,160 @@
+"""The programs that are compared: ``connscope trace`` and libbpf-tools' ``tcplife``."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+__all__ = ("SOURCE", "Summary", "TraceProgram", "TracingProgram", "tcplife", "trace_command")
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 20.0
+QUIET_S = 0.3  # an output that did not grow for so long is complete
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+# tcplife finds its tracepoint there; the mount is its own and goes with it.
+WITH_TRACEFS = 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$0"'
+SUMMARY = re.compile(r"(\d+) events shown, (\d+) lost")
+
+
+class Summary(NamedTuple):
+    """What trace says at its end."""
+
+    rows: int
+    lost: int
+
+
+def trace_command(*options: str) -> list[str]:
+    """The command line of ``connscope trace`` of this tree."""
+    return [sys.executable, "-m", "connscope.cli", "trace", *options]
+
+
+class TracingProgram:
+    """A program that runs meanwhile and writes its output to a file.
+
+    Args:
+        command: with its arguments.
+        is_ready: asked until it is true; gets the pid and what was written to stderr so far.
+    """
+
+    def __init__(self, command: list[str], is_ready: Callable[[int, str], bool]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="connscope-bench-")
+        self.output = Path(self._folder.name, "output")
+        self._errors = Path(self._folder.name, "errors")
+        with self.output.open("wb") as output, self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            )
+        try:
+            self._wait_until_ready(is_ready)
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait_until_ready(self, is_ready: Callable[[int, str], bool]) -> None:
+        end = time.monotonic() + START_TIMEOUT_S
+        while not is_ready(self.pid, self.said()):
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{self._process.args!r} did not start: {self.said()}")
+            time.sleep(0.01)
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def said(self) -> str:
+        """What it wrote to stderr so far."""
+        return self._errors.read_text(errors="replace")
+
+    def cpu_s(self) -> float:
+        """User and system time of the process so far."""
+        after_name = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(after_name[11]) + int(after_name[12])) / TICKS_PER_S
+
+    def settle(self) -> None:
+        """Waits until it has written all that it is going to write."""
+        size, since = -1, time.monotonic()
+        while time.monotonic() - since < QUIET_S:
+            now = self.output.stat().st_size
+            if now != size:
+                size, since = now, time.monotonic()
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Interrupts it as a user would; its output stays until `close`."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(STOP_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Ends it and deletes its output; a second call does nothing."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class TraceProgram(TracingProgram):
+    """``connscope trace`` with JSON output, and the options given."""
+
+    def __init__(self, *options: str) -> None:
+        super().__init__(trace_command("-o", "json", *options), _has_announced)
+
+    def summary(self) -> Summary:
+        """How many rows were shown and lost; after `stop` only."""
+        found = SUMMARY.search(self.said())
+        if found is None:
+            raise RuntimeError(f"trace ended without its summary: {self.said()}")
+        return Summary(int(found[1]), int(found[2]))
+
+
+def tcplife() -> TracingProgram:
+    """libbpf-tools' tcplife, started and attached.
+
+    Raises:
+        FileNotFoundError: it is not installed; the message names the package.
+    """
+    path = shutil.which("tcplife", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if path is None:
+        raise FileNotFoundError("no tcplife here: apt-get install libbpf-tools")
+    return TracingProgram(["unshare", "--mount", "sh", "-c", WITH_TRACEFS, path], _polls)
+
+
+def _has_announced(_pid: int, said: str) -> bool:
+    return "capturing with" in said
+
+
+def _polls(pid: int, _said: str) -> bool:
+    """It opens its epoll last, when its programs are attached."""
+    descriptors = Path(f"/proc/{pid}/fd")
+    return any(
+        "eventpoll" in str(descriptor.readlink())
+        for descriptor in descriptors.iterdir()
+        if descriptor.is_symlink()
+    )

@@ -1,0 +1,1 @@
+"""What connscope can do on this machine, found out by trying."""

@@ -1,0 +1,41 @@
+"""The kernel's own counters of a network namespace: what we say is compared with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ("parse_mib", "read_mib")
+
+FILES = ("snmp", "netstat")
+
+
+def parse_mib(text: str) -> dict[str, int]:
+    """The counters of /proc/net/snmp or netstat, named as nstat(8) does: ``TcpActiveOpens``.
+
+    Each group is a line of names and a line of values; what is not so is left out.
+    """
+    found: dict[str, int] = {}
+    names: list[str] = []
+    for line in text.splitlines():
+        words = line.split()
+        if names and words and words[0] == names[0]:
+            prefix = words[0].removesuffix(":")
+            for name, value in zip(names[1:], words[1:], strict=False):
+                if value.removeprefix("-").isdecimal():
+                    found[prefix + name] = int(value)
+            names = []
+        else:
+            names = words
+    return found
+
+
+def read_mib(pid: int | str = "self", proc: Path = Path("/proc")) -> dict[str, int]:
+    """All counters of the network namespace that a process is in.
+
+    Raises:
+        OSError: the process is gone, or may not be looked at.
+    """
+    found: dict[str, int] = {}
+    for name in FILES:
+        found |= parse_mib((proc / str(pid) / "net" / name).read_text())
+    return found

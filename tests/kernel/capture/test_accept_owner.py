@@ -1,0 +1,142 @@
+"""Who owns an accepted connection: the listener's owner, the closing process, the accepting task."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from connscope.capture.btf import BtfTier
+from connscope.config import Config
+from connscope.kernel.feature import Verdict
+from connscope.row.words import Group, Kind, OwnerEvidence, Role
+from tests.kernel.recorder import Recorder
+
+
+def fork(run: Callable[[], object]) -> int:
+    """Runs in a child that ends by itself; its pid."""
+    child = os.fork()
+    if not child:
+        try:
+            run()
+        finally:
+            os._exit(0)
+    return child
+
+
+def serve_one(listener: socket.socket) -> None:
+    """Accepts one connection, says a word, closes."""
+    server = listener.accept()[0]
+    server.recv(1)
+    server.close()
+
+
+def use(listener: socket.socket, worker: int) -> int:
+    """A connection that the worker accepts; its port."""
+    with socket.create_connection(listener.getsockname()) as client:
+        client.send(b"x")
+        client.recv(1)
+    os.waitpid(worker, 0)
+    return int(listener.getsockname()[1])
+
+
+def test_listener_is_corrected_by_who_closes(recorder: Recorder) -> None:
+    """Until the close the listening process is named, as an estimate; then the worker."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        worker = fork(lambda: serve_one(listener))
+        port = use(listener, worker)
+
+    opened = recorder.one(port, Kind.OPENED, role=Role.SERVER)
+    closed = recorder.one(port, Kind.CLOSED, role=Role.SERVER)
+    assert (opened["pid"], opened["owner_evidence"]) == (os.getpid(), OwnerEvidence.LISTENER)
+    assert (closed["pid"], closed["owner_evidence"]) == (worker, OwnerEvidence.CLOSE)
+    assert Group.OWNER not in Group(int(opened["exact"])) | Group(int(closed["exact"]))
+
+
+def test_connect_evidence_stays_when_another_process_closes(
+    recorder: Recorder, listener: socket.socket
+) -> None:
+    """Who connected stays the owner, also if a child closes last."""
+    client = socket.create_connection(listener.getsockname())
+    server = listener.accept()[0]
+    reader, writer = os.pipe()
+    child = fork(lambda: (os.close(writer), os.read(reader, 1), client.close()))
+    client.close()
+    os.close(writer)
+    os.waitpid(child, 0)
+    os.close(reader)
+    server.close()
+
+    row = recorder.one(listener.getsockname()[1], Kind.CLOSED, role=Role.CLIENT)
+    assert (row["pid"], row["owner_evidence"]) == (os.getpid(), OwnerEvidence.CONNECT)
+
+
+def test_exact_names_the_accepting_task(exact_recorder: Recorder) -> None:
+    """With accept_owner = exact an accepted row comes, and the close has the same owner."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        worker = fork(lambda: serve_one(listener))
+        port = use(listener, worker)
+
+    accepted = exact_recorder.one(port, Kind.ACCEPTED)
+    closed = exact_recorder.one(port, Kind.CLOSED, role=Role.SERVER)
+    for row in (accepted, closed):
+        assert (row["pid"], row["owner_evidence"]) == (worker, OwnerEvidence.ACCEPT)
+        assert Group.OWNER in Group(int(row["exact"]))
+    assert accepted["connection_id"] == closed["connection_id"]
+    assert accepted["local_port"] == port
+
+
+def test_exact_sees_a_process_that_was_in_accept_before(listener: socket.socket) -> None:
+    """No trick is needed for a server that sat in accept() when we came."""
+    worker = fork(lambda: serve_one(listener))
+    with open(f"/proc/{worker}/wchan", encoding="ascii") as wchan:
+        while "accept" not in wchan.read():
+            wchan.seek(0)
+    with BtfTier(Config(accept_owner="exact")) as tier:
+        port = use(listener, worker)
+        row = Recorder(tier).one(port, Kind.ACCEPTED)
+
+    assert row["pid"] == worker
+
+
+@pytest.mark.parametrize("entries", [1, 2])
+def test_exact_counts_the_owners_that_it_has_no_room_for(
+    listener: socket.socket, entries: int
+) -> None:
+    """What does not fit into accept_owners_max is a counted loss, and its row is still made."""
+    held = []
+    with BtfTier(Config(accept_owner="exact", accept_owners_max=entries)) as tier:
+        for _ in range(entries + 3):
+            held.append(socket.create_connection(listener.getsockname()))
+            held.append(listener.accept()[0])
+        rows = Recorder(tier).of_port(
+            listener.getsockname()[1], Kind.ACCEPTED, count=entries + 3
+        )
+        losses = tier.losses()
+    for end in held:
+        end.close()
+
+    assert losses.owners == 3
+    assert len(rows) == entries + 3
+
+
+def test_owners_are_forgotten_with_their_sockets(exact_recorder: Recorder) -> None:
+    """The map of accept owners holds no socket that is gone."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for _ in range(20):
+            use(listener, fork(lambda: serve_one(listener)))
+        port = listener.getsockname()[1]
+    mine = set(exact_recorder.of_port(port, Kind.ACCEPTED, count=20)["socket_id"].tolist())
+    owners = exact_recorder.tier.map("accept_owners")
+
+    exact_recorder.until(
+        lambda _: not mine & {int.from_bytes(key, "little") for key in owners}
+    )
+
+
+def test_listener_setting_never_looks_at_accept() -> None:
+    """accept_owner = listener attaches nothing to accept."""
+    with BtfTier(Config(accept_owner="listener")) as tier:
+        assert tier.parts["accept owner"].verdict is Verdict.NOT_WANTED
