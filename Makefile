@@ -43,7 +43,7 @@ format: ## Formats Python and C, and mends what lint can mend
 .PHONY: bpf
 bpf: ## Builds the BPF objects that are committed
 	@tools/setup.sh --bpf
-	$(AS_OWNER) tools/build_bpf.sh
+	@tools/build_bpf.sh
 
 .PHONY: abi
 abi: ## Generates the declarations of libbpf
@@ -66,5 +66,5 @@ wheel: ## Builds dist/*.whl
 
 .PHONY: clean
 clean: ## Removes everything that these commands made
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,16 +21,16 @@ require_compiler() {
 }
 
 compile() {
-	clang-14 -target bpf -g -O2 -Wall -Werror -mcpu=v2 -D__TARGET_ARCH_x86 \
+	as_owner clang-14 -target bpf -g -O2 -Wall -Werror -mcpu=v2 -D__TARGET_ARCH_x86 \
 		-I/usr/include/x86_64-linux-gnu "-ffile-prefix-map=$PWD=." -c "$1" -o "$2"
-	llvm-strip-14 -g "$2"
+	as_owner llvm-strip-14 -g "$2"
 }
 
 # build SOURCES OBJECTS PREFIX: compiles a family into PREFIX/OBJECTS.
 build() {
 	for source in "$1"/*.bpf.c; do
 		[ -e "$source" ] || continue
-		mkdir -p "$3/$2"
+		as_owner mkdir -p "$3/$2"
 		object=$2/$(basename "$source" .c).o
 		compile "$source" "$3/$object"
 	done
@@ -46,7 +46,7 @@ compare() {
 }
 
 check() {
-	fresh=$(mktemp -d)
+	fresh=$(as_owner mktemp -d)
 	trap 'rm -rf "$fresh"' EXIT
 	# shellcheck disable=SC2086 # two words each
 	{

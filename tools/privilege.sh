@@ -20,7 +20,7 @@ tree_owner() {
 
 # True if root works on somebody else's tree and can do so in their name.
 lends_hand() {
-	is_root && [ "$(tree_owner)" -ne 0 ] && run_as_owner test -w . 2>/dev/null
+	is_root && [ "$(tree_owner)" -ne 0 ] && run_as_owner test -w "$PWD" 2>/dev/null
 }
 
 # An owner without an account here (a tree mounted into a container) gets no home.

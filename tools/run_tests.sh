@@ -37,11 +37,15 @@ both_parts() {
 	return $status
 }
 
+what_lacks() {
+	if is_root && ! holds_capabilities; then echo "CAP_BPF and CAP_PERFMON"; else echo root; fi
+}
+
 # Leaving out tests is a failure, unless that was asked for.
 unit_part_only() {
 	status=0
 	unit_tests "$@" || status=$?
-	echo "$(count_kernel_tests) kernel tests NOT run: need root"
+	echo "$(count_kernel_tests) kernel tests NOT run: need $(what_lacks)"
 	[ "$status" -eq 0 ] && [ "${UNIT-}" = 1 ]
 }
 

@@ -111,8 +111,8 @@ install_missing() {
 	[ -n "$missing" ] || return 0
 	if ! command -v apt-get >/dev/null; then
 		command=$(other_install_command)
-		fail "missing:$missing (Debian's names); there is no apt-get here," \
-			"install them by hand, e.g.: ${command:-your package manager}"
+		fail "missing, by Debian's names:$missing; there is no apt-get here," \
+			"install the like by hand${command:+, e.g.: $command}"
 	fi
 	is_root || command -v sudo >/dev/null ||
 		fail "missing:$missing; there is no sudo here, as root run: apt-get install$missing"

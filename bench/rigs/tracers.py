@@ -15,7 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-__all__ = ("SOURCE", "Summary", "TraceProgram", "TracingProgram", "tcplife", "trace_command")
+__all__ = (
+    "Summary",
+    "TraceProgram",
+    "TracingProgram",
+    "tcplife",
+    "trace_command",
+    "tracing_environment",
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
@@ -40,6 +47,11 @@ def trace_command(*options: str) -> list[str]:
     return [sys.executable, "-m", "connscope.cli", "trace", *options]
 
 
+def tracing_environment() -> dict[str, str]:
+    """The environment in which this tree's connscope is the one that runs."""
+    return {**os.environ, "PYTHONPATH": str(SOURCE)}
+
+
 class TracingProgram:
     """A program that runs meanwhile and writes its output to a file.
 
@@ -58,7 +70,7 @@ class TracingProgram:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
-                env={**os.environ, "PYTHONPATH": str(SOURCE)},
+                env=tracing_environment(),
             )
         try:
             self._wait_until_ready(is_ready)

@@ -1,4 +1,4 @@
-"""The one typed configuration: a TOML file, ``CONNSCOPE_*`` and keyword arguments fill one class."""
+"""The one typed configuration: a TOML file, ``CONNSCOPE_*`` and arguments fill one class."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,7 @@ __all__ = ("DEFAULT_PATH", "Config", "Key", "keys", "load_config")
 
 DEFAULT_PATH = Path("/etc/connscope/config.toml")
 ENVIRONMENT_PREFIX = "CONNSCOPE_"
+ENVIRONMENT = f"environment {ENVIRONMENT_PREFIX}*"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,10 +26,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     accept_owner: Annotated[
         Literal["auto", "exact", "listener"],
         Meta(
-            description="Who owns an accepted connection. `auto`: the task that accept returned to "
-            "where fexit may be loaded, else the process that listens, corrected by the process that "
-            "closes. `exact`: always the accepting task, at the price of about 90 ns on every system "
-            "call of the machine. `listener`: never looks at accept."
+            description="Who owns an accepted connection. `auto`: the task that accept returned "
+            "to where fexit may be loaded, else the process that listens, corrected by the process "
+            "that closes. `exact`: always the accepting task, at the price of about 90 ns on every "
+            "system call of the machine. `listener`: never looks at accept."
         ),
     ] = "auto"
     ring_bytes: Annotated[
@@ -36,8 +37,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=4096,
             le=1 << 30,
-            description="Size of the ring between kernel and user space; a power of two, at least a "
-            "page. A row takes 232 bytes.",
+            description="Size of the ring between kernel and user space; a power of two, at least "
+            "a page. A row takes 232 bytes.",
         ),
     ] = 8 << 20
     drain_interval_s: Annotated[
@@ -70,6 +71,7 @@ class Key(NamedTuple):
     name: str
     default: object
     environment: str
+    values: str
     description: str
 
 
@@ -77,9 +79,15 @@ def keys() -> Iterator[Key]:
     """All keys with what is said about them."""
     defaults = Config()
     for name, hint in get_type_hints(Config, include_extras=True).items():
-        meta = next(part for part in get_args(hint) if isinstance(part, Meta))
-        environment = ENVIRONMENT_PREFIX + name.upper()
-        yield Key(name, getattr(defaults, name), environment, meta.description or "")
+        kind, meta = get_args(hint)
+        environment, values = ENVIRONMENT_PREFIX + name.upper(), _describe_values(kind, meta)
+        yield Key(name, getattr(defaults, name), environment, values, meta.description or "")
+
+
+def _describe_values(kind: Any, meta: Meta) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    return f"{'a whole number' if kind is int else 'a number'} from {meta.ge} to {meta.le}"
 
 
 def load_config(
@@ -99,7 +107,7 @@ def load_config(
     config = Config()
     for source, found in (
         _from_file(path),
-        ("environment", _from_environment(environment or {})),
+        (ENVIRONMENT, _from_environment(environment or {})),
         ("arguments", {name: value for name, value in settings.items() if value is not None}),
     ):
         config = _merge(config, source, found)
@@ -114,26 +122,30 @@ def _merge(config: Config, source: str, found: dict[str, Any]) -> Config:
             raise ConfigError(f"{source}: unknown key {name!r}{hint}")
     try:
         return msgspec.convert(
-            {**msgspec.structs.asdict(config), **found}, Config, strict=source != "environment"
+            {**msgspec.structs.asdict(config), **found}, Config, strict=source != ENVIRONMENT
         )
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{source}: {_name_key(str(error))}") from error
+        raise ConfigError(f"{source}: {_explain(str(error), found)}") from error
 
 
-def _name_key(message: str) -> str:
-    """msgspec ends with "- at `$.key`"; the key belongs in front."""
-    text, at, path = message.rpartition(" - at `$.")
-    return f"{path.rstrip('`')}: {text}" if at else message
+def _explain(message: str, found: dict[str, Any]) -> str:
+    """What msgspec says of a value leaves out the value and what could be instead. Its message ends
+    in "- at `$.key`", unless it is one of ours."""
+    name = message.rpartition(" - at `$.")[2].rstrip("`")
+    key = next((key for key in keys() if key.name == name), None)
+    return f"{name} is {found[name]!r}: it must be {key.values}" if key else message
 
 
 def _from_file(path: Path | None) -> tuple[str, dict[str, Any]]:
-    if path is None and not DEFAULT_PATH.exists():
-        return str(DEFAULT_PATH), {}
     file = path or DEFAULT_PATH
     try:
-        return str(file), tomllib.loads(file.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"can not read {file}: {error}") from error
+        return str(file), tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        if path is None and isinstance(error, FileNotFoundError):
+            return str(file), {}
+        raise ConfigError(f"can not read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is no TOML: {error}") from error
 

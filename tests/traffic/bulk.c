@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One TCP connection over loopback that carries much: a child sends, the parent receives. Prints one
- * JSON line, with how many system calls it took.
+ * One TCP connection over loopback that carries much: a child sends, the parent receives. Prints
+ * one JSON line, with how many system calls it took.
  *
  *   bulk [BYTES [CHUNK]]
  */
@@ -40,8 +41,8 @@ static int open_listener(struct sockaddr_in *address)
 	socklen_t length = sizeof(*address);
 	int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
 
-	*address = (struct sockaddr_in){ .sin_family = AF_INET,
-					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	*address = (struct sockaddr_in){.sin_family = AF_INET,
+					.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	if (fd < 0 || bind(fd, (struct sockaddr *)address, length) || listen(fd, 1) ||
 	    getsockname(fd, (struct sockaddr *)address, &length))
 		die("listen");

@@ -1,14 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Known TCP traffic on loopback, as fast as it goes: pairs of a server and a client process. A
  * client connects, sends, receives, closes; the server accepts, receives, sends, waits for the end,
  * closes. At the end one JSON line says how much it was.
  *
  *   churn [-6] [-l] [-n CONNECTIONS] [-t MILLISECONDS] [-w PAIRS] [-s BYTES] [-r BYTES]
+ *         [-u MICROSECONDS]
  *
  *   -6  IPv6 (default IPv4)             -l  clients close with SO_LINGER 0: a reset
  *   -n  connections of each pair        -t  stop after so long; whichever of the two is first
  *   -w  pairs, default 1                -s  a client sends so much, default 64
- *   -r  a server sends so much, default 128
+ *   -r  a server sends so much, default 128      -u  a client rests so long after each connection
  *
  * Clients take turns with many source addresses (127.0.0.1 to .64), so that TIME_WAIT never uses up
  * the ports of one; IPv6 has one loopback address only and relies on net.ipv4.tcp_tw_reuse.
@@ -37,8 +39,8 @@
 
 static struct {
 	bool v6, linger;
-	long connections, milliseconds, pairs, sent, received;
-} wish = { .pairs = 1, .sent = 64, .received = 128 };
+	long connections, milliseconds, pairs, sent, received, rest_us;
+} wish = {.pairs = 1, .sent = 64, .received = 128};
 
 /* What one pair did; each side writes its own cache line. */
 struct tally {
@@ -175,7 +177,7 @@ static int connect_once(const struct sockaddr_storage *peer, socklen_t length, i
 static void request(const struct sockaddr_storage *peer, socklen_t length, long deadline_ns,
 		    struct tally *tally)
 {
-	struct linger reset = { .l_onoff = 1 };
+	struct linger reset = {.l_onoff = 1};
 	unsigned long done = 0;
 	int fd;
 
@@ -189,6 +191,8 @@ static void request(const struct sockaddr_storage *peer, socklen_t length, long 
 			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 		close(fd);
 		tally->client.connections = ++done;
+		if (wish.rest_us)
+			usleep(wish.rest_us);
 	}
 	exit(0);
 }
@@ -263,7 +267,7 @@ static void print_tallies(void)
 static void usage(void)
 {
 	fprintf(stderr, "usage: churn [-6] [-l] [-n CONNECTIONS] [-t MILLISECONDS] [-w PAIRS] "
-			"[-s BYTES] [-r BYTES]\ngive -n or -t\n");
+			"[-s BYTES] [-r BYTES] [-u MICROSECONDS]\ngive -n or -t\n");
 	exit(2);
 }
 
@@ -271,16 +275,34 @@ static void read_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "6ln:t:w:s:r:")) != -1) {
+	while ((option = getopt(argc, argv, "6ln:t:w:s:r:u:")) != -1) {
 		switch (option) {
-		case '6': wish.v6 = true; break;
-		case 'l': wish.linger = true; break;
-		case 'n': wish.connections = atol(optarg); break;
-		case 't': wish.milliseconds = atol(optarg); break;
-		case 'w': wish.pairs = atol(optarg); break;
-		case 's': wish.sent = atol(optarg); break;
-		case 'r': wish.received = atol(optarg); break;
-		default: usage();
+		case '6':
+			wish.v6 = true;
+			break;
+		case 'l':
+			wish.linger = true;
+			break;
+		case 'n':
+			wish.connections = atol(optarg);
+			break;
+		case 't':
+			wish.milliseconds = atol(optarg);
+			break;
+		case 'w':
+			wish.pairs = atol(optarg);
+			break;
+		case 's':
+			wish.sent = atol(optarg);
+			break;
+		case 'r':
+			wish.received = atol(optarg);
+			break;
+		case 'u':
+			wish.rest_us = atol(optarg);
+			break;
+		default:
+			usage();
 		}
 	}
 	if (wish.pairs < 1 || wish.pairs > PAIRS_MAX || optind != argc ||

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one system call costs: getppid in a loop, the fastest of many rounds. Prints one JSON line.
  *

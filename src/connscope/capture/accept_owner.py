@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from connscope.capture.objects import lend_maps, object_path
 from connscope.config import Config
+from connscope.errors import NotPermittedError
 from connscope.kernel import BpfLink, BpfObject
-from connscope.kernel.feature import Outcome, Verdict, probe
+from connscope.kernel.feature import Outcome, probe
 
 __all__ = ("AcceptOwner",)
 
@@ -33,14 +34,14 @@ class AcceptOwner:
             What became of it; for `listener` a refusal that says it was not asked for.
         """
         if self._wanted == "listener":
-            return Outcome("accept owner", Verdict.NOT_WANTED, "accept_owner = listener")
+            return Outcome("accept owner", unwanted="accept_owner = listener")
         if self._wanted == "exact":
             return probe("accept owner", lambda: self._attach(core, opened, "accept", None))
         for program in FEXIT_PROGRAMS:
             outcome = probe(
                 "accept owner", lambda p=program: self._attach(core, opened, "accept_fexit", p)
             )
-            if outcome.verdict in (Verdict.WORKS, Verdict.NOT_PERMITTED):
+            if outcome.works or isinstance(outcome.error, NotPermittedError):
                 break
         return outcome
 

@@ -11,19 +11,11 @@ import json
 import sys
 from dataclasses import asdict
 
-from connscope.cli.exit_codes import FAILED, FINE, NOT_PERMITTED, NOTHING_TO_CAPTURE_WITH
+from connscope.cli.exit_codes import FINE, exit_code
 from connscope.doctor.examination import Examination, Trial, examine
 from connscope.doctor.machine import Machine
-from connscope.kernel.feature import Verdict
 
 __all__ = ("add_arguments", "run")
-
-EXIT_CODES = {
-    Verdict.WORKS: FINE,
-    Verdict.FAILED: FAILED,
-    Verdict.NOT_PERMITTED: NOT_PERMITTED,
-    Verdict.NOT_SUPPORTED: NOTHING_TO_CAPTURE_WITH,
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     found = examine()
     tell = _as_json if arguments.output == "json" else _as_text
     sys.stdout.write(tell(found, with_log=arguments.log))
-    return EXIT_CODES[found.trials[0].outcome.verdict]
+    error = found.trials[0].outcome.error
+    return exit_code(error) if error else FINE
 
 
 def _as_json(found: Examination, *, with_log: bool) -> str:
@@ -45,7 +38,7 @@ def _as_json(found: Examination, *, with_log: bool) -> str:
         {
             "feature": trial.outcome.feature,
             "gives": trial.gives,
-            "verdict": trial.outcome.verdict.value,
+            "verdict": trial.outcome.verdict,
             "reason": trial.outcome.reason,
             "note": trial.note,
         }
@@ -96,7 +89,7 @@ def _machine_lines(machine: Machine) -> list[str]:
 
 def _trial_lines(trial: Trial, *, with_log: bool) -> list[str]:
     outcome = trial.outcome
-    lines = [f"{outcome.feature}: {outcome.verdict.value}", f"    {trial.gives}"]
+    lines = [f"{outcome.feature}: {outcome.verdict}", f"    {trial.gives}"]
     lines += [f"    {text}" for text in (outcome.reason, trial.note) if text]
     if with_log and outcome.log:
         lines += [f"    | {line}" for line in outcome.log.splitlines()]

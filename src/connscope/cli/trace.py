@@ -17,7 +17,6 @@ from connscope.capture.btf import BtfTier
 from connscope.capture.tier import CaptureTier
 from connscope.cli.trace_lines import TraceLines
 from connscope.config import Config, load_config
-from connscope.kernel.feature import Verdict
 from connscope.kernel.host.clock import wall_minus_boottime_ns
 from connscope.row.address import parse_network
 from connscope.row.columns import Rows
@@ -134,9 +133,9 @@ def _describe(tier: BtfTier) -> str:
     """What it captures with, and what of it is not to be had."""
     lines = ["capturing with btf: TCP, all network namespaces"]
     lines += [
-        f"without {name}: {part.verdict.value}: {part.reason}"
+        f"without {name}: {part.verdict}: {part.reason}"
         for name, part in tier.parts.items()
-        if part.verdict not in (Verdict.WORKS, Verdict.NOT_WANTED)
+        if part.error
     ]
     return "\n".join(lines)
 

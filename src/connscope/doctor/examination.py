@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from connscope.capture.btf import BtfTier
 from connscope.config import Config
 from connscope.doctor.machine import Machine, look_at_machine
-from connscope.errors import FailedError
+from connscope.errors import FailedError, NotPermittedError
 from connscope.kernel.feature import Outcome, probe
 from connscope.row.words import Kind
 
@@ -126,8 +126,8 @@ def _conclude(core: Outcome, machine: Machine) -> tuple[str, str]:
     """The sentence and the command that follow from the first trial."""
     if core.works:
         return "connscope captures every TCP connection here, with btf.", ""
-    if core.missing:
-        needed = ", ".join(core.missing)
+    if isinstance(core.error, NotPermittedError) and core.error.missing:
+        needed = ", ".join(core.error.missing)
         return f"connscope may not capture as this user: it needs {needed}.", "sudo connscope trace"
     if not machine.libbpf:
         return "connscope can not capture: libbpf is missing.", "sudo apt-get install libbpf1"

@@ -1,27 +1,32 @@
-"""What a feature turned out to be when tried: works, not supported, not permitted, failed."""
+"""Trying a feature of the kernel, and what came of it as a value."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from connscope.errors import FailedError, KernelError, NotPermittedError, NotSupportedError
 
-__all__ = ("Outcome", "probe")
+__all__ = ("Outcome", "Verdict", "probe")
 
-WORDS = {
-    NotSupportedError: "not supported here",
-    NotPermittedError: "not permitted",
-    FailedError: "failed",
-}
+
+class Verdict(StrEnum):
+    """How a try ended, in words."""
+
+    WORKS = "works"
+    NOT_SUPPORTED = "not supported here"
+    NOT_PERMITTED = "not permitted"
+    FAILED = "failed"
+    NOT_WANTED = "not wanted"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one feature.
+    """What came of trying a feature.
 
     Attributes:
-        feature: its name, in words.
+        feature: what was tried, in words.
         error: why it does not work; None if it does, or if nobody asked for it.
         unwanted: the setting that says not to try it; empty if it was tried.
     """
@@ -32,15 +37,20 @@ class Outcome:
 
     @property
     def works(self) -> bool:
-        """True if it is there and was wanted."""
-        return self.error is None and not self.unwanted
+        """Whether the feature can be used."""
+        return self.verdict is Verdict.WORKS
 
     @property
-    def verdict(self) -> str:
-        """``works``, ``not supported here``, ``not permitted``, ``failed`` or ``not wanted``."""
+    def verdict(self) -> Verdict:
+        """How it ended."""
         if self.unwanted:
-            return "not wanted"
-        return WORDS[type(self.error)] if self.error else "works"
+            return Verdict.NOT_WANTED
+        if self.error is None:
+            return Verdict.WORKS
+        if isinstance(self.error, NotSupportedError):
+            return Verdict.NOT_SUPPORTED
+        permitted = not isinstance(self.error, NotPermittedError)
+        return Verdict.FAILED if permitted else Verdict.NOT_PERMITTED
 
     @property
     def reason(self) -> str:
@@ -48,13 +58,27 @@ class Outcome:
         return self.unwanted or (self.error.reason if self.error else "")
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Capabilities that would help."""
+        return self.error.missing if isinstance(self.error, NotPermittedError) else ()
+
+    @property
     def log(self) -> str:
         """All that libbpf and the verifier said, if it failed."""
         return self.error.log if isinstance(self.error, FailedError) else ""
 
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.feature, self.verdict.value, self.reason)))
+
 
 def probe(feature: str, attempt: Callable[[], object]) -> Outcome:
-    """Tries a feature by using it; a `KernelError` becomes the outcome, anything else is a bug."""
+    """Tries a feature.
+
+    Args:
+        feature: its name, in words.
+        attempt: uses the feature and cleans up behind itself. Errors other than `KernelError` are
+            faults of the program and pass through.
+    """
     try:
         attempt()
     except KernelError as error:

@@ -49,7 +49,9 @@ def parse_network(text: str) -> IPv6Network:
     try:
         network: IPv4Network | IPv6Network = ip_network(text, strict=False)
     except ValueError as error:
-        raise UsageError(f"{text!r} is no address or network: write 10.0.0.0/8 or fd00::/8") from error
+        raise UsageError(
+            f"{text!r} is no address or network: write 10.0.0.0/8 or fd00::/8"
+        ) from error
     if isinstance(network, IPv4Network):
         packed = v4_mapped(network.network_address.packed)
         return IPv6Network((packed, V4_PREFIX_BITS + network.prefixlen))

@@ -1,8 +1,8 @@
 """The row as a NumPy dtype; ``bpf/row.h`` declares the same record in C.
 
 Times are CLOCK_BOOTTIME nanoseconds, ports are host order, addresses are 16 bytes as on the wire
-with IPv4 as v4-mapped. Which columns hold something is told by `known`, which of those are the truth
-by `exact`, both a bit for each group.
+with IPv4 as v4-mapped. Which columns hold something is told by `known`, which of those are the
+truth by `exact`, both a bit for each group.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ COLUMNS = (
     Column("closed_ns", np.uint64, Group.LIFE, "when the state changed to CLOSE"),
     Column("lost", np.uint64, None, "how many rows a lost row stands for"),
     Column("process_start_ns", np.uint64, Group.OWNER, "when the process started: pids are reused"),
-    Column("cgroup_id", np.uint64, Group.OWNER, "the cgroup2 of the process"),
+    Column("cgroup_id", np.uint64, Group.OWNER, "the cgroup2 of the socket"),
     Column("bytes_sent", np.uint64, Group.TRAFFIC, "payload that the application's calls accepted"),
     Column("bytes_received", np.uint64, Group.TRAFFIC, "in-order payload that TCP took"),
     Column("local_address", ADDRESS, Group.ENDS, "as on the wire, IPv4 as v4-mapped"),
@@ -80,7 +80,6 @@ COLUMNS = (
 """All columns in the order of the record."""
 
 ROW = np.dtype([(column.name, column.type) for column in COLUMNS])
-assert ROW.itemsize == 224
 
 Rows = npt.NDArray[Any]
 """An array of `ROW`, shape (n,)."""

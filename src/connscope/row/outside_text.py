@@ -11,13 +11,15 @@ __all__ = ("printable",)
 def printable(raw: bytes) -> str:
     r"""The text of bytes up to the first NUL, with nothing in it that could move a cursor.
 
-    Bytes that are not UTF-8, and characters that are not printable (control, bidirectional and other
-    format characters), come out as ``\xNN`` for each of their bytes.
+    Bytes that are not UTF-8, and characters that are not printable (control, bidirectional and
+    other format characters), come out as ``\xNN`` for each of their bytes.
     """
     text = raw.partition(b"\0")[0].decode(errors="backslashreplace")
     if text.isprintable():
         return text
-    return "".join(character if character.isprintable() else _escape(character) for character in text)
+    return "".join(
+        character if character.isprintable() else _escape(character) for character in text
+    )
 
 
 def _escape(character: str) -> str:

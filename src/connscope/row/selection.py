@@ -21,7 +21,8 @@ COMM_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Conditions; an empty one holds for every row. Several values of one condition mean any of them.
+    """Conditions; an empty one holds for every row. Several values of one condition mean any of
+    them.
 
     Attributes:
         pids, uids, netns: exact numbers.
@@ -79,8 +80,9 @@ def _comm_mask(column: npt.NDArray[Any], comms: tuple[str, ...]) -> Mask:
 
 
 def _one_comm_mask(comm_bytes: npt.NDArray[np.uint8], comm: str) -> Mask:
-    """The kernel cuts names to 15 bytes and a NUL, so a longer wish is cut too."""
-    stem = comm.removesuffix("*").encode()[: COMM_BYTES - 1]
+    """The kernel cuts names to 15 bytes and a NUL, so a longer wish is cut too. A name need not be
+    UTF-8; the command line has such bytes as surrogates."""
+    stem = comm.removesuffix("*").encode(errors="surrogateescape")[: COMM_BYTES - 1]
     wanted = stem if comm.endswith("*") else stem + b"\0"
     matches: Mask = (comm_bytes[:, : len(wanted)] == np.frombuffer(wanted, np.uint8)).all(axis=1)
     return matches

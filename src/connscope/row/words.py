@@ -1,11 +1,13 @@
 """The words of the enumerated columns; the numbers are those of ``bpf/row.h``.
 
-The lower-case member name is the word in JSON, in SQL and on screens.
+The lower-case member name is the word in JSON, in SQL and on screens. A number without a name, from
+a newer program or kernel, is its own word: one such row must not end a stream.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
+from typing import Self, SupportsIndex
 
 __all__ = (
     "ClosedBy",
@@ -21,7 +23,20 @@ __all__ = (
 )
 
 
-class Kind(IntEnum):
+class Words(IntEnum):
+    """Numbers that have a word each."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, SupportsIndex):
+            return None
+        number = value.__index__()
+        member = int.__new__(cls, number)
+        member._name_, member._value_ = str(number), number
+        return member
+
+
+class Kind(Words):
     """What a row says happened."""
 
     OPENED = 1
@@ -35,7 +50,7 @@ class Kind(IntEnum):
     LOST = 9
 
 
-class Tier(IntEnum):
+class Tier(Words):
     """The way of capture that a row came by, best first."""
 
     UNKNOWN = 0
@@ -45,14 +60,14 @@ class Tier(IntEnum):
     PROCFS = 4
 
 
-class Protocol(IntEnum):
+class Protocol(Words):
     """IANA protocol numbers."""
 
     TCP = 6
     UDP = 17
 
 
-class Role(IntEnum):
+class Role(Words):
     """Which side of the connection the local end is."""
 
     UNKNOWN = 0
@@ -60,7 +75,7 @@ class Role(IntEnum):
     SERVER = 2
 
 
-class State(IntEnum):
+class State(Words):
     """The kernel's TCP states, include/net/tcp_states.h."""
 
     ESTABLISHED = 1
@@ -76,7 +91,7 @@ class State(IntEnum):
     CLOSING = 11
 
 
-class OwnerEvidence(IntEnum):
+class OwnerEvidence(Words):
     """Why we say that this process owns the connection. Connect and accept are proof."""
 
     UNKNOWN = 0
@@ -87,7 +102,7 @@ class OwnerEvidence(IntEnum):
     FD_TABLE = 5
 
 
-class Failure(IntEnum):
+class Failure(Words):
     """Why a connect did not succeed."""
 
     NONE = 0
@@ -101,7 +116,7 @@ class Failure(IntEnum):
     UNKNOWN = 8
 
 
-class ClosedBy(IntEnum):
+class ClosedBy(Words):
     """Who ended the connection: sent the first FIN, or reset it."""
 
     UNKNOWN = 0

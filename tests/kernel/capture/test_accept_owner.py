@@ -10,7 +10,6 @@ import pytest
 
 from connscope.capture.btf import BtfTier
 from connscope.config import Config
-from connscope.kernel.feature import Verdict
 from connscope.row.words import Group, Kind, OwnerEvidence, Role
 from tests.kernel.recorder import Recorder
 
@@ -139,4 +138,4 @@ def test_owners_are_forgotten_with_their_sockets(exact_recorder: Recorder) -> No
 def test_listener_setting_never_looks_at_accept() -> None:
     """accept_owner = listener attaches nothing to accept."""
     with BtfTier(Config(accept_owner="listener")) as tier:
-        assert tier.parts["accept owner"].verdict is Verdict.NOT_WANTED
+        assert tier.parts["accept owner"].verdict == "not wanted"

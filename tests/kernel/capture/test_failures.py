@@ -79,8 +79,8 @@ def test_no_port(recorder: Recorder) -> None:
     """Every local port to that peer is taken."""
     port = run_in_namespace(
         """
-listener = socket.create_server(("127.0.0.1", 0))
-address = listener.getsockname()
+address = ("127.0.0.1", 5000)
+listener = socket.create_server(address)
 first = socket.create_connection(address)
 second = socket.socket()
 assert second.connect_ex(address) == errno.EADDRNOTAVAIL
@@ -140,7 +140,8 @@ def test_no_route_ipv6(recorder: Recorder) -> None:
 with socket.socket(socket.AF_INET6) as client:
     assert client.connect_ex(("fd00::1", 4712)) == errno.ENETUNREACH
 print(os.stat("/proc/self/ns/net").st_ino)
-"""
+""",
+        LOOPBACK_UP,
     )
     row = recorder.one(4712, Kind.FAILED, netns=namespace)
 

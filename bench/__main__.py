@@ -1,0 +1,50 @@
+"""Measures every line of the table, or those named, and rewrites docs/benchmarks.md.
+
+    python -m bench [--dry] [NAME…]
+
+A name is that of a module in bench/lines. With names, or --dry, the page is left as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from bench.lines import bulk, churn, completeness, ring, start, syscalls
+from bench.page import write_page
+from bench.result import Result
+
+LINES = {
+    "ring": ring.measure,
+    "churn": churn.measure,
+    "completeness": completeness.measure,
+    "bulk": bulk.measure,
+    "syscalls": syscalls.measure,
+    "start": start.measure,
+}
+
+
+def main() -> int:
+    """Runs; exit code 1 if a target was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--dry", action="store_true", help="only print")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(LINES))
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(LINES)
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(LINES)}")
+    results = list[Result]()
+    for name in arguments.names or LINES:
+        began = time.monotonic()
+        for result in LINES[name]():
+            print(result, flush=True)
+            results.append(result)
+        print(f"      {name} took {time.monotonic() - began:.0f} s", file=sys.stderr)
+    if not arguments.names and not arguments.dry:
+        write_page(results)
+    return 0 if all(result.met for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
