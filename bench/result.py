@@ -26,7 +26,8 @@ class Result:
     met: bool
 
     def __str__(self) -> str:
-        return f"{'met ' if self.met else 'LOST'}  {self.what}: {self.measured} (target: {self.target})"
+        verdict = "met " if self.met else "LOST"
+        return f"{verdict}  {self.what}: {self.measured} (target: {self.target})"
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:

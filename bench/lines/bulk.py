@@ -24,7 +24,7 @@ NOISE = 0.03
 
 
 def measure() -> tuple[Result, ...]:
-    """How often BPF ran for a small and a large transfer, and the throughput with and without us."""
+    """How often BPF ran for a small and a large transfer; the throughput with and without us."""
     with PrivateNetwork() as network:
         others = set(_run_counts())
         with TraceProgram(), RunStatsSwitch():

@@ -29,7 +29,8 @@ DECLARATIONS = """
     int bpf_prog_test_run_opts(int fd, struct bpf_test_run_opts *options);
 """
 ROW_STRUCT = struct.Struct("=11Q16s16s16s17I5H10B")
-assert ROW_STRUCT.size == ROW.itemsize
+if ROW_STRUCT.size != ROW.itemsize:
+    raise ImportError("the row has other columns now: mend ROW_STRUCT")
 
 ffi = cffi.FFI()
 ffi.cdef(DECLARATIONS)

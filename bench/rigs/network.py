@@ -30,15 +30,14 @@ class PrivateNetwork:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        assert self._holder.stdout is not None
-        if self._holder.stdout.readline() != b"up\n":
+        if not self._holder.stdout or self._holder.stdout.readline() != b"up\n":
             raise RuntimeError("no network namespace: this needs root, unshare and ip")
         self._path = Path(f"/proc/{self._holder.pid}/ns/net")
         self.inode = self._path.stat().st_ino
 
     def run(self, program: str, *arguments: object) -> Mapping[str, Any]:
         """Runs a program of tests/traffic in it; what it says of its own work."""
-        command = ["nsenter", f"--net={self._path}", built(program), *map(str, arguments)]
+        command = self._command(program, arguments)
         done = subprocess.run(
             command, stdout=subprocess.PIPE, check=True, timeout=TRAFFIC_TIMEOUT_S
         )
@@ -47,8 +46,10 @@ class PrivateNetwork:
 
     def start(self, program: str, *arguments: object) -> subprocess.Popen[bytes]:
         """Starts a program of tests/traffic in it."""
-        command = ["nsenter", f"--net={self._path}", built(program), *map(str, arguments)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE)
+        return subprocess.Popen(self._command(program, arguments), stdout=subprocess.PIPE)
+
+    def _command(self, program: str, arguments: tuple[object, ...]) -> list[str]:
+        return ["nsenter", f"--net={self._path}", str(built(program)), *map(str, arguments)]
 
     def tcp_counters(self) -> Mapping[str, int]:
         """The kernel's own TCP counters of this namespace."""

@@ -33,7 +33,7 @@ static void live(int number, int port, int connections)
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
-	char name[16];
+	char name[32];
 
 	snprintf(name, sizeof(name), "brief %d", number);
 	prctl(PR_SET_NAME, name);

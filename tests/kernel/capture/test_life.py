@@ -103,7 +103,7 @@ class TestBothEnds:
         assert row["process_start_ns"] // 10_000_000 == start_ticks
         assert comm(row) == Path("/proc/self/comm").read_bytes().rstrip()
         assert (row["uid"], row["socket_inode"]) == (os.getuid(), inode)
-        assert row["netns"] == os.stat("/proc/self/ns/net").st_ino
+        assert row["netns"] == Path("/proc/self/ns/net").stat().st_ino
 
     def test_time_the_handshake(self, recorder: Recorder, listener: socket.socket) -> None:
         """connect_us lies within what connect() took; the server side has none."""
@@ -292,7 +292,7 @@ def test_connection_older_than_the_tier_closes_with_exact_bytes(listener: socket
 
 
 def test_mptcp_shows_its_subflows_and_no_row_of_its_own(recorder: Recorder) -> None:
-    """An MPTCP connection makes rows of protocol TCP, owned by a process, never by a kernel thread."""
+    """MPTCP makes rows of protocol TCP, owned by a process, never by a kernel thread."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
