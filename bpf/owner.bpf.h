@@ -6,23 +6,32 @@
 #include "maps.bpf.h"
 
 /*
- * Writes the current process, not thread, into owner: a row's pid is the thread group's, so its
- * name and start time are too. A kernel thread owns nothing (MPTCP and delayed fput close sockets
- * from workers); false then.
+ * Writes the process of a task, not its thread, into owner: a row's pid is the thread group's, so its
+ * name and start time are too.
  */
-static __always_inline bool note_current(struct owner *owner, __u32 evidence)
+static __always_inline void note_task(struct owner *owner, struct task_struct *task, __u32 evidence)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_struct *leader = task->group_leader;
 
-	if (task->flags & PF_KTHREAD)
-		return false;
 	owner->pid = task->tgid;
 	owner->process_start_ns = leader->start_boottime;
 	owner->evidence = evidence;
 #pragma unroll
 	for (int i = 0; i < 16; i++)
 		owner->comm[i] = leader->comm[i];
+}
+
+/*
+ * The same with the process that runs now. A kernel thread owns nothing (MPTCP and delayed fput close
+ * sockets from workers); false then.
+ */
+static __always_inline bool note_current(struct owner *owner, __u32 evidence)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (task->flags & PF_KTHREAD)
+		return false;
+	note_task(owner, task, evidence);
 	return true;
 }
 

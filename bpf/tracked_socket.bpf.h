@@ -21,9 +21,21 @@ static __always_inline void forget_connection(struct tracked_socket *tracked)
 	tracked->has_isn = 0;
 }
 
+/* Of what a child was cloned with it keeps nothing but the owner. */
+static __always_inline void forget_parent(struct tracked_socket *tracked)
+{
+	forget_connection(tracked);
+	tracked->socket_inode = 0;
+	tracked->attempt.started_ns = 0;
+	tracked->has_tag = 0;
+	tracked->last_tag = 0;
+	if (tracked->owner.pid)
+		tracked->owner.evidence = OWNER_LISTENER;
+}
+
 /*
  * The storage of sk, made if need be; NULL, counted, if there is no memory. The child of an accept
- * arrives here with a copy of its listener's storage: all that it may keep is the owner.
+ * arrives here with a copy of its listener's storage.
  */
 static __always_inline struct tracked_socket *track(struct sock *sk)
 {
@@ -35,16 +47,10 @@ static __always_inline struct tracked_socket *track(struct sock *sk)
 		COUNT_LOSS(storage_failed);
 		return NULL;
 	}
-	if (tracked->socket_id != cookie) {
-		forget_connection(tracked);
-		tracked->socket_id = cookie;
-		tracked->socket_inode = 0;
-		tracked->attempt.started_ns = 0;
-		tracked->has_tag = 0;
-		tracked->last_tag = 0;
-		if (tracked->owner.pid)
-			tracked->owner.evidence = OWNER_LISTENER;
-	}
+	if (tracked->socket_id && tracked->socket_id != cookie)
+		forget_parent(tracked);
+	/* New storage is all zero: a walk that meets an event on another CPU must not clear it. */
+	tracked->socket_id = cookie;
 	return tracked;
 }
 

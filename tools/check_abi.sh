@@ -12,6 +12,6 @@ fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
 mkdir -p "$fresh/tools" "$fresh/$(dirname $GENERATED)"
 cp $GENERATOR "$fresh/tools"
-.venv/bin/python -B "$fresh/$GENERATOR"
+.venv/bin/python -B "$fresh/$GENERATOR" >/dev/null
 cmp -s $GENERATED "$fresh/$GENERATED" ||
 	fail "$GENERATED is not what $GENERATOR makes; run: make abi"

@@ -124,8 +124,8 @@ install_missing() {
 }
 
 run_apt() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 \
-		-o Dpkg::Use-Pty=0 "$@" >/dev/null
+	as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes \
+		apt-get -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 "$@" >/dev/null
 }
 
 # What .venv must be filled from; a moved tree counts as a change, for scripts name their Python.

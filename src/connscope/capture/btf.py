@@ -63,6 +63,7 @@ class BtfTier:
             self._ring = RingBuffer(core.maps["rows"], ROW)
             self.parts["connect attempts"] = probe("connect attempts", self._watch_connects)
             core.attach()
+            self.parts["first look"] = probe("first look", self._look_first)
             self.parts["accept owner"] = accept.attach(core, self._more)
         except BaseException:
             self.close()
@@ -77,6 +78,14 @@ class BtfTier:
         lend_maps(self._open_core, connect)
         connect.load()
         self._more += [program.attach_cgroup(cgroup) for program in connect.programs.values()]
+
+    def _look_first(self) -> None:
+        """Gives the sockets that are older than us their owners; events flow already."""
+        with BpfObject(object_path("first_look")) as look:
+            lend_maps(self._open_core, look)
+            look.load()
+            with look.programs["adopt_sockets"].attach_iterator(np.uint64) as sockets:
+                sockets.read()
 
     def wait(self, timeout_s: float | None) -> bool:
         """Waits until there are events; False when the time is over."""

@@ -61,9 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
         ring_bytes=arguments.ring_bytes,
     )
     with BtfTier(config) as tier:
-        print(_describe(tier), file=sys.stderr, flush=True)
         output = _Output(arguments.output, arguments.numeric)
         try:
+            print(_describe(tier), file=sys.stderr, flush=True)
+            output.begin()
             _follow(tier, config, selection, output, arguments.duration, arguments.count)
         finally:
             print(_summarize(tier, output), file=sys.stderr)
@@ -101,6 +102,9 @@ class _Output:
         self._offset_ns = wall_minus_boottime_ns()
         self._offset_read_s = time.monotonic()
         self.rows = 0
+
+    def begin(self) -> None:
+        """Writes what stands above the rows."""
         if self._lines:
             sys.stdout.write(self._lines.header())
             sys.stdout.flush()

@@ -140,7 +140,7 @@ def _refusal(wanted: tuple[str, ...], verified: bool) -> tuple[str, tuple[str, .
 
     A program that got as far as the verifier needs no CAP_NET_ADMIN: its errors are its own.
     """
-    if not in_initial_user_namespace():
+    if wanted and not in_initial_user_namespace():
         return f"needs {', '.join(wanted)} outside of any user namespace", wanted
     missing = missing_capabilities(wanted)
     if not missing or (verified and missing == ("CAP_NET_ADMIN",)):

@@ -16,6 +16,9 @@ __all__ = ("address_column", "address_text", "in_network", "parse_network", "v4_
 
 V4_PREFIX = bytes(10) + b"\xff\xff"
 V4_PREFIX_BITS = 96
+V4_PREFIX_WORDS = np.frombuffer(V4_PREFIX, np.uint32)
+OCTETS = np.array([f"{octet:\0<3}." for octet in range(256)], "S4").view(np.uint32)
+"""The text of each byte of an IPv4 address with its dot, as one word."""
 
 Addresses = npt.NDArray[Any]
 """Shape (n, 16), dtype uint8."""
@@ -30,9 +33,11 @@ def address_text(packed: bytes) -> str:
 
 
 def address_column(addresses: Addresses) -> TextColumn:
-    """`address_text` of each."""
-    packed = np.ascontiguousarray(addresses).view("V16")[:, 0]
-    return looked_up_column(packed, address_text)
+    """`address_text` of each; at least one."""
+    packed = np.ascontiguousarray(addresses)
+    if (packed.view(np.uint32)[:, :3] == V4_PREFIX_WORDS).all():
+        return OCTETS[packed[:, 12:]].view(np.uint8)[:, :-1]
+    return looked_up_column(packed.view("V16")[:, 0], address_text)
 
 
 def v4_mapped(packed: bytes) -> bytes:

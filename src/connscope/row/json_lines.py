@@ -1,7 +1,7 @@
 """Rows as JSON: one flat object a line, column by column, joined once a batch.
 
-Keys are the columns' names; addresses are text, times RFC 3339, enums words, 64-bit ids strings. What
-is not known has no key.
+Keys are the columns' names; addresses are text, times RFC 3339, enums words, 64-bit ids strings.
+What is not known has no key.
 """
 
 from __future__ import annotations
@@ -95,8 +95,7 @@ def _few_fragment(key: bytes) -> str:
 
 
 def _add_times(lines: TextRows, rows: Rows, wall_minus_boottime_ns: int) -> None:
-    lines.add(',"time":"', rfc3339_column(rows["time_ns"], wall_minus_boottime_ns), '"')
-    for key, name in (("opened_at", "opened_ns"), ("closed_at", "closed_ns")):
+    for key, name in (("time", "time_ns"), ("opened_at", "opened_ns"), ("closed_at", "closed_ns")):
         times = rows[name]
         if times.any():
             texts = rfc3339_column(times, wall_minus_boottime_ns)
@@ -123,13 +122,13 @@ def _add_ends(lines: TextRows, rows: Rows) -> None:
 
 
 def _add_owner(lines: TextRows, rows: Rows, wall_minus_boottime_ns: int) -> None:
+    has_pid, starts = rows["pid"] > 0, rows["process_start_ns"]
+    _add_number(lines, rows, "pid")
     lines.add(
-        ',"pid":', decimal_column(rows["pid"]),
-        ',"process_started_at":"',
-        rfc3339_column(rows["process_start_ns"], wall_minus_boottime_ns), '"',
-        ',"comm":', looked_up_column(rows["comm"], _json_name),
-        where=rows["pid"] > 0,
+        ',"process_started_at":"', rfc3339_column(starts, wall_minus_boottime_ns), '"',
+        where=has_pid & (starts > 0),
     )  # fmt: skip
+    lines.add(',"comm":', looked_up_column(rows["comm"], _json_name), where=has_pid)
     lines.add(',"uid":', decimal_column(rows["uid"]), where=rows["uid"] != NO_UID)
     _add_text_number(lines, rows, "cgroup_id")
 

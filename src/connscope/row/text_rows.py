@@ -1,7 +1,8 @@
-"""Many lines of text made at once: each piece of a line is a column for all rows.
+"""Many lines of text made at once: each piece of a line is a column for all lines.
 
-A text column is an array of bytes, shape (n, width), dtype uint8, filled up with NUL; the NULs are
-dropped when the lines are joined. So a number is written without a Python object for it.
+A text column is an array of bytes, dtype uint8, filled up with NUL: shape (n, width), or (width,) if
+it is the same on each line. The NULs are dropped when the lines are joined. So a number is written
+without a Python object for it.
 """
 
 from __future__ import annotations
@@ -13,18 +14,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ("TextColumn", "TextRows", "decimal_column", "looked_up_column", "padded_column")
+__all__ = (
+    "TextColumn",
+    "TextRows",
+    "decimal_column",
+    "is_constant",
+    "looked_up_column",
+    "padded_column",
+)
 
 TextColumn = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
 BASE = 10_000
 DIGITS = 4
-PADDED = np.char.zfill(np.arange(BASE).astype("S4"), DIGITS).view(np.uint32)
-"""Four digits of each number below 10,000, as one word."""
 BARE = np.arange(BASE).astype("S4").view(np.uint32)
-LEADING = np.where(np.arange(BASE) > 0, BARE, np.uint32(0))
-"""The same without zeros in front; in `LEADING` nothing at all for 0."""
+PADDED = np.char.zfill(np.arange(BASE).astype("S4"), DIGITS).view(np.uint32)
+LOWEST = np.concatenate((BARE, PADDED))
+"""Four digits as one word: of a number below 10,000, and behind those with zeros in front."""
+HIGHER = LOWEST.copy()
+HIGHER[0] = 0
+"""The same, but nothing at all for 0."""
 
 
 class TextRows:
@@ -37,7 +47,6 @@ class TextRows:
     def __init__(self, count: int) -> None:
         self._count = count
         self._groups: list[tuple[list[TextColumn], Mask | None]] = []
-        self._width = 0
 
     def add(self, *pieces: str | TextColumn, where: Mask | None = None) -> None:
         """Appends the pieces one after the other; `where` says on which lines, None on all."""
@@ -45,30 +54,51 @@ class TextRows:
             return
         columns = [_letters(piece) if isinstance(piece, str) else piece for piece in pieces]
         self._groups.append((columns, None if where is None or where.all() else where))
-        self._width += sum(column.shape[-1] for column in columns)
 
     def text(self) -> str:
         """All lines, one after the other."""
-        every = np.empty((self._count, self._width), np.uint8)
+        lines = np.empty((self._count, self._width()), np.uint8)
+        lines[:] = self._same_on_all()
         start = end = 0
         for columns, where in self._groups:
             for column in columns:
-                every[:, end : end + column.shape[-1]] = column
                 end += column.shape[-1]
+                if column.ndim > 1:
+                    lines[:, end - column.shape[-1] : end] = column
             if where is not None:
-                every[~where, start:end] = 0
+                lines[~where, start:end] = 0
             start = end
-        flat = every.reshape(-1)
-        return flat[flat != 0].tobytes().decode()
+        flat = lines.reshape(-1)
+        return str(flat[flat != 0].data, "utf-8")
+
+    def _width(self) -> int:
+        return sum(column.shape[-1] for columns, _ in self._groups for column in columns)
+
+    def _same_on_all(self) -> TextColumn:
+        """One line with what is the same on all of them."""
+        pieces = [
+            column if column.ndim == 1 else np.zeros(column.shape[1], np.uint8)
+            for columns, _ in self._groups
+            for column in columns
+        ]
+        return np.concatenate(pieces)
+
+
+def is_constant(values: npt.NDArray[Any]) -> bool:
+    """True if all values are the same, of which there is at least one."""
+    return bool((values == values[0]).all())
 
 
 def decimal_column(numbers: npt.NDArray[Any]) -> TextColumn:
-    """Unsigned numbers in decimal."""
-    low, rest = _split(_widened(numbers))
-    words = [np.where(rest > 0, PADDED[low], BARE[low])]
+    """Unsigned numbers in decimal; at least one."""
+    if is_constant(numbers):
+        return np.frombuffer(b"%d" % numbers[0], np.uint8)
+    words, rest, table = list[npt.NDArray[np.uint32]](), _widened(numbers), LOWEST
     while rest.any():
-        low, rest = _split(rest)
-        words.append(np.where(rest > 0, PADDED[low], LEADING[low]))
+        low, higher = _split(rest)
+        # Below 10,000 that is the number itself, above it a place in the half with zeros.
+        words.append(table[np.minimum(rest, low + BASE)])
+        rest, table = higher, HIGHER
     return _joined(words)
 
 
@@ -85,11 +115,13 @@ def looked_up_column(values: npt.NDArray[Any], make: Callable[[bytes], str]) -> 
     """What `make` says of each value, asked once for each that differs.
 
     Args:
-        values: shape (n,), of a void dtype.
+        values: shape (n,), of a void dtype; at least one.
         make: its text may not contain NUL.
     """
     keys = values.tolist()
     places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    if len(places) == 1:
+        return np.frombuffer(make(keys[0]).encode(), np.uint8)
     texts = np.array([make(key).encode() for key in places])
     places_of_rows = np.fromiter(map(places.__getitem__, keys), np.intp, len(keys))
     return texts[places_of_rows].view(np.uint8).reshape(len(keys), -1)
@@ -97,7 +129,6 @@ def looked_up_column(values: npt.NDArray[Any], make: Callable[[bytes], str]) -> 
 
 @cache
 def _letters(text: str) -> TextColumn:
-    """One line's bytes; NumPy repeats them for all."""
     return np.frombuffer(text.encode(), np.uint8)
 
 

@@ -8,21 +8,24 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from connscope.row.text_rows import TextColumn, padded_column
+from connscope.row.text_rows import TextColumn, is_constant, padded_column
 
 __all__ = ("clock_texts", "rfc3339_column")
 
 SECOND_NS = 1_000_000_000
+NANOSECOND_BYTES = 10  # nine digits and the Z
 
 
 def rfc3339_column(times_ns: npt.NDArray[np.uint64], wall_minus_boottime_ns: int) -> TextColumn:
-    """RFC 3339 in UTC with nanoseconds, one for each time; nothing for 0."""
+    """RFC 3339 in UTC with nanoseconds, one for each time; nothing for 0. At least one time."""
+    if len(times_ns) > 1 and is_constant(times_ns):
+        return rfc3339_column(times_ns[:1], wall_minus_boottime_ns)[0]
     seconds, rest = np.divmod(times_ns.astype(np.int64) + wall_minus_boottime_ns, SECOND_NS)
     distinct, places = np.unique(seconds, return_inverse=True)
     starts = np.array([f"{_utc_second(second)}.".encode() for second in distinct.tolist()])
-    column = np.empty((len(times_ns), starts.itemsize + 10), np.uint8)
-    column[:, :-10] = starts[places].view(np.uint8).reshape(len(times_ns), -1)
-    column[:, -10:-1] = padded_column(rest, 9)
+    column = np.empty((len(times_ns), starts.itemsize + NANOSECOND_BYTES), np.uint8)
+    column[:, :-NANOSECOND_BYTES] = starts[places].view(np.uint8).reshape(len(times_ns), -1)
+    column[:, -NANOSECOND_BYTES:-1] = padded_column(rest, 9)
     column[:, -1] = ord("Z")
     column[times_ns == 0] = 0
     return column

@@ -274,7 +274,7 @@ def test_unread_bytes_are_told(recorder: Recorder, listener: socket.socket) -> N
 
 
 def test_connection_older_than_the_tier_closes_with_exact_bytes(listener: socket.socket) -> None:
-    """What was sent before we came is counted, and the closing process is its owner."""
+    """What was sent before we came is counted."""
     client, server = connect(listener)
     exchange(client, server, 100_001, 3)
     with BtfTier(Config()) as tier:
@@ -286,9 +286,22 @@ def test_connection_older_than_the_tier_closes_with_exact_bytes(listener: socket
 
     sent = {(int(row["bytes_sent"]), int(row["bytes_received"])) for row in closed}
     assert sent == {(100_010, 5), (5, 100_010)}
-    assert closed["owner_evidence"].tolist() == [OwnerEvidence.CLOSE] * 2
     assert closed["pid"].tolist() == [os.getpid()] * 2
     assert np.all(closed["known"] & Group.LIFE == 0)
+
+
+def test_listener_older_than_the_tier_gives_its_connections_an_owner(
+    listener: socket.socket,
+) -> None:
+    """The first look finds who holds a listener; its children inherit that."""
+    with BtfTier(Config()) as tier:
+        client, server = connect(listener)
+        with client, server:
+            recorder = Recorder(tier)
+            row = recorder.one(listener.getsockname()[1], Kind.OPENED, role=Role.SERVER)
+
+    assert (row["pid"], row["owner_evidence"]) == (os.getpid(), OwnerEvidence.LISTENER)
+    assert comm(row) == Path("/proc/self/comm").read_bytes().rstrip()
 
 
 def test_mptcp_shows_its_subflows_and_no_row_of_its_own(recorder: Recorder) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-__all__ = ("held_capabilities", "missing_capabilities")
+__all__ = ("held_capabilities", "missing_capabilities", "parse_capabilities")
 
 # Bit numbers of linux/capability.h: only those that connscope ever asks for.
 BITS = {
@@ -22,8 +23,13 @@ IMPLIED_BY_SYS_ADMIN = ("CAP_BPF", "CAP_PERFMON")
 
 def held_capabilities(status: Path = Path("/proc/self/status")) -> frozenset[str]:
     """Names of the effective capabilities that connscope knows, e.g. ``CAP_BPF``."""
-    line = next(line for line in status.read_text().splitlines() if line.startswith("CapEff:"))
-    mask = int(line.split()[1], 16)
+    return parse_capabilities(status.read_text(errors="replace"))
+
+
+def parse_capabilities(status: str) -> frozenset[str]:
+    """Those that are effective according to a /proc/PID/status; none if it does not say."""
+    said = re.search(r"^CapEff:\s*([0-9a-fA-F]+)$", status, re.MULTILINE | re.ASCII)
+    mask = int(said[1], 16) if said else 0
     held = {name for name, bit in BITS.items() if mask >> bit & 1}
     if "CAP_SYS_ADMIN" in held:
         held.update(IMPLIED_BY_SYS_ADMIN)

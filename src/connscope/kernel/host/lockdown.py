@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connscope.kernel.host.detached_mount import read_detached
 
-__all__ = ("read_lockdown",)
+__all__ = ("parse_lockdown", "read_lockdown")
 
 SECURITYFS = Path("/sys/kernel/security/lockdown")
 
@@ -26,5 +26,10 @@ def read_lockdown() -> str:
             text = read_detached("securityfs", "lockdown")
         except OSError:
             return ""
-    chosen = re.search(r"\[(\w+)\]", text)
+    return parse_lockdown(text)
+
+
+def parse_lockdown(text: str) -> str:
+    """The word in brackets: ``none [integrity] confidentiality``; empty if there is none."""
+    chosen = re.search(r"\[(none|integrity|confidentiality)\]", text)
     return chosen[1] if chosen else ""

@@ -1,0 +1,14 @@
+"""The barrier."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from connscope.kernel.fence import fence
+
+
+def test_fence_returns_in_every_thread() -> None:
+    """Two readers do not stop each other."""
+    with ThreadPoolExecutor(4) as threads:
+        for _ in threads.map(lambda _: [fence() for _ in range(1000)], range(4)):
+            pass

@@ -1,0 +1,97 @@
+"""What a row is as JSON, made slowly: one row after the other, one key after the other."""
+
+from __future__ import annotations
+
+import errno
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address
+from typing import Any
+
+from connscope.row.columns import NO_UID
+from connscope.row.outside_text import printable
+from connscope.row.words import (
+    ClosedBy,
+    Failure,
+    Group,
+    Kind,
+    OwnerEvidence,
+    Protocol,
+    Role,
+    State,
+    Tier,
+)
+
+SECOND_NS = 1_000_000_000
+KNOWN_WITH = {
+    Group.ENDS: ("local_port", "peer_port", "netns"),
+    Group.TRAFFIC: (
+        "bytes_sent",
+        "bytes_received",
+        "unread_bytes",
+        "unacked_bytes",
+        "segments_sent",
+        "segments_received",
+        "retransmits",
+    ),
+    Group.JOIN: ("isn_local", "isn_peer"),
+}
+UNKNOWN_IF_ZERO = ("socket_inode", "lost", "pid", "rtt_us", "min_rtt_us", "connect_us")
+IDS = ("connection_id", "socket_id", "subflow_of", "cgroup_id")
+TIMES = {"time": "time_ns", "opened_at": "opened_ns", "closed_at": "closed_ns"}
+WORDS = {
+    "role": Role,
+    "owner_evidence": OwnerEvidence,
+    "failure": Failure,
+    "closed_by": ClosedBy,
+}
+
+
+def json_object(row: Any, wall_minus_boottime_ns: int) -> dict[str, Any]:
+    """The object of one row."""
+    known = Group(int(row["known"]))
+    found: dict[str, Any] = {
+        "kind": Kind(row["kind"]).name.lower(),
+        "tier": Tier(row["tier"]).name.lower(),
+    }
+    for key, column in TIMES.items():
+        if row[column]:
+            found[key] = _time(row[column], wall_minus_boottime_ns)
+    found |= {name: str(row[name]) for name in IDS if row[name]}
+    found |= {name: int(row[name]) for name in UNKNOWN_IF_ZERO if row[name]}
+    for group, names in KNOWN_WITH.items():
+        if group in known:
+            found |= {name: int(row[name]) for name in names}
+    found |= {name: words(row[name]).name.lower() for name, words in WORDS.items() if row[name]}
+    if Group.ENDS in known:
+        found |= _ends(row)
+    if row["pid"]:
+        found["comm"] = printable(row["comm"].tobytes())
+    if row["pid"] and row["process_start_ns"]:
+        found["process_started_at"] = _time(row["process_start_ns"], wall_minus_boottime_ns)
+    if row["uid"] != NO_UID:
+        found["uid"] = int(row["uid"])
+    if row["rtt_us"]:
+        found["rtt_var_us"] = int(row["rtt_var_us"])
+    if row["error"]:
+        found["error"] = errno.errorcode.get(int(row["error"]), str(row["error"]))
+    if row["state"] == State.LISTEN or row["kind"] == Kind.UNLISTENED:
+        found |= {name: int(row[name]) for name in ("queue_length", "queue_limit")}
+    if known:
+        found["exact"] = [group.name.lower() for group in Group if row["exact"] & group]
+    return found
+
+
+def _ends(row: Any) -> dict[str, Any]:
+    addresses = {end: IPv6Address(row[end].tobytes()) for end in ("local_address", "peer_address")}
+    return {
+        "protocol": Protocol(row["protocol"]).name.lower(),
+        "family": f"ipv{row['family']}",
+        "state": State(row["state"]).name.lower(),
+        **{end: str(address.ipv4_mapped or address) for end, address in addresses.items()},
+    }
+
+
+def _time(time_ns: int, wall_minus_boottime_ns: int) -> str:
+    seconds, nanoseconds = divmod(int(time_ns) + wall_minus_boottime_ns, SECOND_NS)
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"

@@ -1,0 +1,48 @@
+"""Times on the wall, with ``datetime`` as the judge."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connscope.row.wall_time import clock_texts, rfc3339_column
+
+SECOND_NS = 1_000_000_000
+TIMES = st.lists(st.integers(0, 1 << 61), min_size=1, max_size=6)
+OFFSETS = st.integers(0, 1 << 61)
+
+
+def rfc3339(time_ns: int, offset_ns: int) -> str:
+    """What the text has to be; datetime knows no nanoseconds."""
+    seconds, nanoseconds = divmod(time_ns + offset_ns, SECOND_NS)
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z" if time_ns else ""
+
+
+@given(TIMES, OFFSETS)
+def test_rfc3339_agrees_with_datetime(times, offset):
+    """Each time is its UTC second and nine digits; 0 is no time and has no text."""
+    column = rfc3339_column(np.array(times, np.uint64), offset)
+    texts = [bytes(line).rstrip(b"\0").decode() for line in column]
+    assert texts == [rfc3339(at, offset) for at in times]
+
+
+@given(TIMES, OFFSETS)
+def test_clock_is_the_local_day(times, offset):
+    """Each time is hours, minutes, seconds and milliseconds, as localtime has them, cut off."""
+    wanted = []
+    for at in times:
+        seconds, rest = divmod(at + offset, SECOND_NS)
+        clock = time.strftime("%H:%M:%S", time.localtime(seconds))
+        wanted.append(f"{clock}.{rest // 1_000_000:03d}")
+    assert clock_texts(np.array(times, np.uint64), offset) == wanted
+
+
+def test_offset_may_be_before_boot():
+    """A wall clock that is behind the time since boot still has a text."""
+    (line,) = rfc3339_column(np.array([1], np.uint64), -2)
+    assert bytes(line).decode() == "1969-12-31T23:59:59.999999999Z"
