@@ -9,9 +9,12 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/privilege.sh
 
-# SOURCE DIRECTORY and OBJECT DIRECTORY of each family of programs.
-PRODUCT="bpf src/connscope/bpf"
-TESTS="tests/kernel/objects tests/kernel/objects"
+# Where the sources of each family of programs are, and where its objects go.
+FAMILIES="
+bpf:src/connscope/bpf
+tests/kernel/objects:tests/kernel/objects
+bench/objects:bench/objects
+"
 
 require_compiler() {
 	for program in clang-14 llvm-strip-14; do
@@ -26,34 +29,33 @@ compile() {
 	as_owner llvm-strip-14 -g "$2"
 }
 
-# build SOURCES OBJECTS PREFIX: compiles a family into PREFIX/OBJECTS.
+# build PREFIX: compiles every program; the objects go to their places below PREFIX.
 build() {
-	for source in "$1"/*.bpf.c; do
-		[ -e "$source" ] || continue
-		as_owner mkdir -p "$3/$2"
-		object=$2/$(basename "$source" .c).o
-		compile "$source" "$3/$object"
+	for family in $FAMILIES; do
+		for source in "${family%:*}"/*.bpf.c; do
+			[ -e "$source" ] || continue
+			as_owner mkdir -p "$1/${family#*:}"
+			compile "$source" "$1/${family#*:}/$(basename "$source" .c).o"
+		done
 	done
 }
 
-# compare OBJECTS PREFIX: names what differs between a fresh build and the tree, in both directions.
+# compare PREFIX: names the objects that differ between the tree and a build, or that one lacks.
 compare() {
-	for object in "$1"/*.bpf.o "$2/$1"/*.bpf.o; do
-		[ -e "$object" ] || continue
-		object=${object#"$2/"}
-		cmp -s "$object" "$2/$object" || echo "$object"
+	for family in $FAMILIES; do
+		for object in "${family#*:}"/*.bpf.o "$1/${family#*:}"/*.bpf.o; do
+			[ -e "$object" ] || continue
+			object=${object#"$1/"}
+			cmp -s "$object" "$1/$object" || echo "$object"
+		done
 	done | sort -u
 }
 
 check() {
 	fresh=$(as_owner mktemp -d)
 	trap 'rm -rf "$fresh"' EXIT
-	# shellcheck disable=SC2086 # two words each
-	{
-		build $PRODUCT "$fresh"
-		build $TESTS "$fresh"
-		differing=$(compare "${PRODUCT#* }" "$fresh" && compare "${TESTS#* }" "$fresh")
-	}
+	build "$fresh"
+	differing=$(compare "$fresh")
 	if [ -n "$differing" ]; then
 		echo "$differing" | sed 's/$/ differs from its source/' >&2
 		fail "objects are not built from these sources; run: make bpf"
@@ -63,13 +65,7 @@ check() {
 
 require_compiler
 case ${1-} in
-'')
-	# shellcheck disable=SC2086 # two words each
-	{
-		build $PRODUCT .
-		build $TESTS .
-	}
-	;;
+'') build . ;;
 --check) check ;;
 *) fail "unknown option $1: tools/build_bpf.sh [--check]" ;;
 esac

@@ -13,8 +13,8 @@ trap 'rm -rf "$scratch"' EXIT
 resolve() {
 	name=$1
 	shift
-	"$scratch/bin/uv" pip compile --quiet --upgrade --no-config --universal --generate-hashes \
-		--python-version 3.11 --fork-strategy fewest --no-annotate \
+	"$scratch/bin/uv" pip compile --quiet --upgrade --no-config --system-certs \
+		--universal --generate-hashes --python-version 3.11 --fork-strategy fewest --no-annotate \
 		--custom-compile-command "make lock" "requirements/$name.in" \
 		--output-file "requirements/$name.txt" "$@"
 }

@@ -133,11 +133,19 @@ def _selection(arguments: argparse.Namespace) -> Selection:
     )
 
 
+WITHOUT = {
+    "connect attempts": "connects that never send a SYN are not seen",
+    "first look": "sockets older than this trace have no owner until they close",
+    "accept owner": "accepted connections have their listener's owner (~) until they close",
+}
+"""What the lack of an optional part means."""
+
+
 def _describe(tier: BtfTier) -> str:
     """What it captures with, and what of it is not to be had."""
     lines = ["capturing with btf: TCP, all network namespaces"]
     lines += [
-        f"without {name}: {part.verdict}: {part.reason}"
+        f"{WITHOUT[name]} [{part.verdict.value}: {part.reason}]"
         for name, part in tier.parts.items()
         if part.error
     ]

@@ -90,16 +90,17 @@ def _connect_to_ourselves() -> int:
 
 def _try_parts() -> list[Trial]:
     with BtfTier(Config(accept_owner="auto", ring_bytes=1 << 20)) as tier:
-        attempts, fexit = tier.parts["connect attempts"], tier.parts["accept owner"]
+        parts = tier.parts
     before_ns = _system_call_ns()
     with BtfTier(Config(accept_owner="exact", ring_bytes=1 << 20)) as tier:
         exact = tier.parts["accept owner"]
         tax_ns = _system_call_ns() - before_ns
     cost = f"costs every system call of this machine {tax_ns:+.0f} ns, measured now"
     return [
-        Trial(attempts, "connects that never send a SYN: no route, denied"),
+        Trial(parts["connect attempts"], "connects that never send a SYN: no route, denied"),
+        Trial(parts["first look"], "the owners of sockets that are older than connscope"),
         Trial(
-            replace(fexit, feature="accept owner by fexit"),
+            replace(parts["accept owner"], feature="accept owner by fexit"),
             "the accepting process, exact, for nothing",
         ),
         Trial(

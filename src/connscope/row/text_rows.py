@@ -1,14 +1,13 @@
 """Many lines of text made at once: each piece of a line is a column for all lines.
 
-A text column is an array of bytes, dtype uint8, filled up with NUL: shape (n, width), or (width,) if
-it is the same on each line. The NULs are dropped when the lines are joined. So a number is written
-without a Python object for it.
+A text column is an array of bytes, shape (n, width), dtype uint8, filled up with NUL; the NULs are
+dropped when the lines are joined. So a number is written without a Python object for it. A column
+that is the same on all lines is there once only: a step from line to line is one of 0 bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ __all__ = (
     "is_constant",
     "looked_up_column",
     "padded_column",
+    "repeated_column",
 )
 
 TextColumn = npt.NDArray[np.uint8]
@@ -52,36 +52,42 @@ class TextRows:
         """Appends the pieces one after the other; `where` says on which lines, None on all."""
         if where is not None and not where.any():
             return
-        columns = [_letters(piece) if isinstance(piece, str) else piece for piece in pieces]
+        columns = [
+            repeated_column(piece.encode(), self._count) if isinstance(piece, str) else piece
+            for piece in pieces
+        ]
         self._groups.append((columns, None if where is None or where.all() else where))
 
     def text(self) -> str:
         """All lines, one after the other."""
-        lines = np.empty((self._count, self._width()), np.uint8)
-        lines[:] = self._same_on_all()
+        alike = self._alike()
+        lines = np.empty((self._count, len(alike)), np.uint8)
+        lines[:] = alike
         start = end = 0
         for columns, where in self._groups:
             for column in columns:
-                end += column.shape[-1]
-                if column.ndim > 1:
-                    lines[:, end - column.shape[-1] : end] = column
+                end += column.shape[1]
+                if column.strides[0]:
+                    lines[:, end - column.shape[1] : end] = column
             if where is not None:
                 lines[~where, start:end] = 0
             start = end
         flat = lines.reshape(-1)
         return str(flat[flat != 0].data, "utf-8")
 
-    def _width(self) -> int:
-        return sum(column.shape[-1] for columns, _ in self._groups for column in columns)
-
-    def _same_on_all(self) -> TextColumn:
+    def _alike(self) -> npt.NDArray[np.uint8]:
         """One line with what is the same on all of them."""
         pieces = [
-            column if column.ndim == 1 else np.zeros(column.shape[1], np.uint8)
+            np.zeros(column.shape[1], np.uint8) if column.strides[0] else column[0]
             for columns, _ in self._groups
             for column in columns
         ]
         return np.concatenate(pieces)
+
+
+def repeated_column(text: bytes, count: int) -> TextColumn:
+    """The same text on all lines."""
+    return np.ndarray((count, len(text)), np.uint8, text, strides=(0, 1))
 
 
 def is_constant(values: npt.NDArray[Any]) -> bool:
@@ -92,7 +98,7 @@ def is_constant(values: npt.NDArray[Any]) -> bool:
 def decimal_column(numbers: npt.NDArray[Any]) -> TextColumn:
     """Unsigned numbers in decimal; at least one."""
     if is_constant(numbers):
-        return np.frombuffer(b"%d" % numbers[0], np.uint8)
+        return repeated_column(b"%d" % numbers[0], len(numbers))
     words, rest, table = list[npt.NDArray[np.uint32]](), _widened(numbers), LOWEST
     while rest.any():
         low, higher = _split(rest)
@@ -121,15 +127,10 @@ def looked_up_column(values: npt.NDArray[Any], make: Callable[[bytes], str]) -> 
     keys = values.tolist()
     places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     if len(places) == 1:
-        return np.frombuffer(make(keys[0]).encode(), np.uint8)
+        return repeated_column(make(keys[0]).encode(), len(keys))
     texts = np.array([make(key).encode() for key in places])
     places_of_rows = np.fromiter(map(places.__getitem__, keys), np.intp, len(keys))
     return texts[places_of_rows].view(np.uint8).reshape(len(keys), -1)
-
-
-@cache
-def _letters(text: str) -> TextColumn:
-    return np.frombuffer(text.encode(), np.uint8)
 
 
 def _widened(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from connscope.row.text_rows import TextColumn, is_constant, padded_column
+from connscope.row.text_rows import TextColumn, is_constant, padded_column, repeated_column
 
 __all__ = ("clock_texts", "rfc3339_column")
 
@@ -19,7 +19,8 @@ NANOSECOND_BYTES = 10  # nine digits and the Z
 def rfc3339_column(times_ns: npt.NDArray[np.uint64], wall_minus_boottime_ns: int) -> TextColumn:
     """RFC 3339 in UTC with nanoseconds, one for each time; nothing for 0. At least one time."""
     if len(times_ns) > 1 and is_constant(times_ns):
-        return rfc3339_column(times_ns[:1], wall_minus_boottime_ns)[0]
+        (once,) = rfc3339_column(times_ns[:1], wall_minus_boottime_ns)
+        return repeated_column(once.tobytes(), len(times_ns))
     seconds, rest = np.divmod(times_ns.astype(np.int64) + wall_minus_boottime_ns, SECOND_NS)
     distinct, places = np.unique(seconds, return_inverse=True)
     starts = np.array([f"{_utc_second(second)}.".encode() for second in distinct.tolist()])

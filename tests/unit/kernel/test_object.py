@@ -89,7 +89,10 @@ def test_btf_describes_the_variables(library: BpfObject) -> None:
 
 def test_btf_describes_a_struct(library: BpfObject) -> None:
     """Offsets and sizes are those that the compiler chose."""
-    assert library.btf.struct("element") == (Field("key", 0, 8), Field("value", 8, 8))
+    names = ("attempted", "lost", "discarded")
+    counts = tuple(Field(name, 8 * index, 8) for index, name in enumerate(names))
+    assert library.btf.struct("library_counts") == counts
+    assert library.btf.struct("place") == (Field("words", 0, 12),)
     assert library.btf.struct("no_such_struct") == ()
 
 

@@ -37,7 +37,12 @@ KNOWN_WITH = {
 }
 UNKNOWN_IF_ZERO = ("socket_inode", "lost", "pid", "rtt_us", "min_rtt_us", "connect_us")
 IDS = ("connection_id", "socket_id", "subflow_of", "cgroup_id")
-TIMES = {"time": "time_ns", "opened_at": "opened_ns", "closed_at": "closed_ns"}
+TIMES = {
+    "time": "time_ns",
+    "opened_at": "opened_ns",
+    "closed_at": "closed_ns",
+    "process_started_at": "process_start_ns",
+}
 WORDS = {
     "role": Role,
     "owner_evidence": OwnerEvidence,
@@ -53,31 +58,45 @@ def json_object(row: Any, wall_minus_boottime_ns: int) -> dict[str, Any]:
         "kind": Kind(row["kind"]).name.lower(),
         "tier": Tier(row["tier"]).name.lower(),
     }
-    for key, column in TIMES.items():
-        if row[column]:
-            found[key] = _time(row[column], wall_minus_boottime_ns)
-    found |= {name: str(row[name]) for name in IDS if row[name]}
-    found |= {name: int(row[name]) for name in UNKNOWN_IF_ZERO if row[name]}
+    for part in (_times(row, wall_minus_boottime_ns), _numbers(row), _owner(row), _quality(row)):
+        found |= part
     for group, names in KNOWN_WITH.items():
-        if group in known:
-            found |= {name: int(row[name]) for name in names}
-    found |= {name: words(row[name]).name.lower() for name, words in WORDS.items() if row[name]}
+        found |= {name: int(row[name]) for name in names if group in known}
     if Group.ENDS in known:
         found |= _ends(row)
-    if row["pid"]:
-        found["comm"] = printable(row["comm"].tobytes())
-    if row["pid"] and row["process_start_ns"]:
-        found["process_started_at"] = _time(row["process_start_ns"], wall_minus_boottime_ns)
-    if row["uid"] != NO_UID:
-        found["uid"] = int(row["uid"])
+    if known:
+        found["exact"] = [group.name.lower() for group in Group if row["exact"] & group]
+    return found
+
+
+def _times(row: Any, wall_minus_boottime_ns: int) -> dict[str, str]:
+    columns = {key: column for key, column in TIMES.items() if row[column]}
+    if not row["pid"]:
+        columns.pop("process_started_at", None)
+    return {key: _time(row[column], wall_minus_boottime_ns) for key, column in columns.items()}
+
+
+def _numbers(row: Any) -> dict[str, Any]:
+    return {
+        **{name: str(row[name]) for name in IDS if row[name]},
+        **{name: int(row[name]) for name in UNKNOWN_IF_ZERO if row[name]},
+        **{name: words(row[name]).name.lower() for name, words in WORDS.items() if row[name]},
+    }
+
+
+def _owner(row: Any) -> dict[str, Any]:
+    comm = {"comm": printable(row["comm"].tobytes())} if row["pid"] else {}
+    return comm | ({"uid": int(row["uid"])} if row["uid"] != NO_UID else {})
+
+
+def _quality(row: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     if row["rtt_us"]:
         found["rtt_var_us"] = int(row["rtt_var_us"])
     if row["error"]:
         found["error"] = errno.errorcode.get(int(row["error"]), str(row["error"]))
     if row["state"] == State.LISTEN or row["kind"] == Kind.UNLISTENED:
         found |= {name: int(row[name]) for name in ("queue_length", "queue_limit")}
-    if known:
-        found["exact"] = [group.name.lower() for group in Group if row["exact"] & group]
     return found
 
 

@@ -78,7 +78,8 @@ def test_network_is_read(text: str, network: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "localhost", "10.0.0.0/33", "10.0.0", "fd00::/129", "10.0.0.1:80", "010.0.0.1"]
+    "text",
+    ["", " ", "localhost", "10.0.0.0/33", "10.0.0", "fd00::/129", "10.0.0.1:80", "010.0.0.1"],
 )
 def test_what_is_no_network_is_refused(text: str):
     """The message repeats the text and shows how a network is written."""

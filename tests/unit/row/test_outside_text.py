@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from connscope.row.outside_text import printable
 
-BIDIRECTIONAL = {*"\u200e\u200f\u061c", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+BIDIRECTIONAL = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 RUSSIAN_A = "а".encode()
 
 
@@ -27,7 +27,7 @@ def test_result_has_no_control_character(raw: bytes):
     assert categories & {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} == set()
 
 
-@pytest.mark.parametrize("character", sorted(BIDIRECTIONAL))
+@pytest.mark.parametrize("character", BIDIRECTIONAL)
 def test_bidirectional_characters_are_escaped(character: str):
     """What turns the direction of text comes out as its bytes."""
     escaped = "".join(f"\\x{byte:02x}" for byte in character.encode())

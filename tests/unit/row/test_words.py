@@ -55,7 +55,7 @@ def test_states_are_the_kernels():
         listening = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         with socket.create_connection(server.getsockname()) as client:
             established = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-    assert (State.LISTEN, State.ESTABLISHED) == (listening, established)
+    assert (listening, established) == (State.LISTEN, State.ESTABLISHED)
 
 
 def test_protocols_are_ianas():
@@ -65,7 +65,11 @@ def test_protocols_are_ianas():
 
 @pytest.mark.parametrize(
     ("member", "text"),
-    [(ClosedBy.LOCAL_RESET, "local_reset"), (OwnerEvidence.FD_TABLE, "fd_table"), (Group.LIFE, "life")],
+    [
+        (ClosedBy.LOCAL_RESET, "local_reset"),
+        (OwnerEvidence.FD_TABLE, "fd_table"),
+        (Group.LIFE, "life"),
+    ],
 )
 def test_word_is_the_lower_case_name(member: IntEnum | IntFlag, text: str):
     """Words are lower-case with underscores."""
