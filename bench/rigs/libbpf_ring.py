@@ -6,7 +6,7 @@ import struct
 from types import TracebackType
 from typing import Any, Self
 
-import cffi
+import cffi  # type: ignore[import-untyped]  # has no types
 
 from connscope.row.columns import ROW
 

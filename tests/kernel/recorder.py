@@ -57,13 +57,14 @@ def pick(rows: Rows, port: int, *kinds: Kind, **columns: Any) -> Rows:
     )
     for name, value in columns.items():
         mask &= rows[name] == value
-    return rows[mask]
+    picked: Rows = rows[mask]
+    return picked
 
 
 def describe(rows: Rows) -> str:
-    """Rows as text for a failed assertion."""
+    """The last rows as text for a failed assertion."""
     names = ("kind", "pid", "comm", "role", "local_port", "peer_port", "failure", "closed_by")
-    return "\n".join(str({name: row[name] for name in names}) for row in rows)
+    return "\n".join(str({name: row[name] for name in names}) for row in rows[-40:])
 
 
 def comm(row: Any) -> bytes:

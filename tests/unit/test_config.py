@@ -84,7 +84,7 @@ def test_sources_are_merged_key_by_key(file: Path):
     )
 
 
-@pytest.mark.parametrize("key", keys(), ids=lambda key: key.name)
+@pytest.mark.parametrize("key", list(keys()), ids=lambda key: key.name)
 def test_default_is_a_value_that_the_environment_takes(key: config.Key):
     """Every key has a variable, and the text of its default is a value for it."""
     assert load_config(environment={key.environment: str(key.default)}) == Config()

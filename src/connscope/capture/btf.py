@@ -49,7 +49,7 @@ class BtfTier:
         self.parts: dict[str, Outcome] = {}
 
     def open(self) -> None:
-        """Loads and attaches; see `CaptureTier.open`. What is optional may fail, `parts` says why."""
+        """Loads and attaches; see `CaptureTier.open`. What is optional may fail."""
         self._core = core = BpfObject(object_path("btf"))
         accept = AcceptOwner(self._config)
         try:
@@ -97,7 +97,8 @@ class BtfTier:
         rows["tier"] = self.tier
         lost = self.losses().rows
         if lost > self._lost_told:
-            missing = lost_row(lost - self._lost_told, time.clock_gettime_ns(time.CLOCK_BOOTTIME), self.tier)
+            now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            missing = lost_row(lost - self._lost_told, now_ns, self.tier)
             rows = np.concatenate((missing, rows))
             self._lost_told = lost
         return rows

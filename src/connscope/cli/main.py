@@ -17,6 +17,7 @@ __all__ = ("main",)
 
 COMMANDS = (trace, doctor)
 
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command.
 
@@ -58,7 +59,9 @@ def make_parser() -> argparse.ArgumentParser:
 def _explain(error: ConnscopeError) -> str:
     if isinstance(error, NotPermittedError) and error.missing:
         return f"needs {', '.join(error.missing)}: run it as root, e.g. with sudo"
-    return f"{error}\nsee `connscope doctor`" if isinstance(error, NotSupportedError) else str(error)
+    if isinstance(error, NotSupportedError):
+        return f"{error}\nsee `connscope doctor`"
+    return str(error)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

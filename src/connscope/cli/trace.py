@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ring-bytes", type=int, metavar="BYTES")
     only = parser.add_argument_group("show only", "give one twice for either")
     only.add_argument("-p", "--pid", type=int, action="append", default=[])
-    only.add_argument("--comm", action="append", default=[], help="process name; nginx* for a start")
+    only.add_argument("--comm", action="append", default=[], help="process name, e.g. nginx*")
     only.add_argument("--uid", type=int, action="append", default=[])
     only.add_argument("--netns", type=int, action="append", default=[], metavar="INODE")
     only.add_argument("--port", type=_port, action="append", default=[], help="of either end")

@@ -44,7 +44,7 @@ class TraceLines:
             _Column("EVENT", -10, lambda rows: _words(rows["kind"], Kind)),
             _Column("PID", 8, _pids),
             _Column("COMM", -15, lambda rows: [printable(comm) for comm in rows["comm"].tolist()]),
-            _Column("IP", 2, lambda rows: [str(family or "") for family in rows["family"].tolist()]),
+            _Column("IP", 2, lambda rows: _numbers(rows, "family")),
             _Column("DIR", -3, lambda rows: [DIRECTIONS[role] for role in rows["role"].tolist()]),
             _Column("LADDR", -15, lambda rows: _addresses(rows, "local_address")),
             _Column("LPORT", 5, lambda rows: _ports(rows, "local_port", str)),
@@ -120,7 +120,7 @@ def _pids(rows: Rows) -> list[str]:
     return [
         (f"{pid}" if evidence in PROOF or kind in LISTENER_KINDS else f"~{pid}") if pid else ""
         for pid, evidence, kind in zip(
-            rows["pid"].tolist(), rows["owner_evidence"].tolist(), rows["kind"].tolist(), strict=True
+            *(rows[name].tolist() for name in ("pid", "owner_evidence", "kind")), strict=True
         )
     ]
 
@@ -147,7 +147,8 @@ def _users(rows: Rows, text: Callable[[int], str]) -> list[str]:
 
 def _how(rows: Rows) -> list[str]:
     columns = ("kind", "failure", "closed_by", "error", "lost", "unread_bytes")
-    return [_one_how(*values) for values in zip(*(rows[name].tolist() for name in columns), strict=True)]
+    values = zip(*(rows[name].tolist() for name in columns), strict=True)
+    return [_one_how(*value) for value in values]
 
 
 @lru_cache(4096)
@@ -168,7 +169,7 @@ def _one_how(kind: int, failure: int, closed_by: int, error: int, lost: int, unr
 
 @lru_cache(65536)
 def _service(port: int) -> str:
-    """The name of a service's port, as in /etc/services; the number if it is longer than a column."""
+    """A service's name as in /etc/services; the number if the name is longer than a column."""
     try:
         name = socket.getservbyport(port, "tcp")
     except OSError:

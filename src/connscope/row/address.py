@@ -36,7 +36,8 @@ def address_column(addresses: Addresses) -> TextColumn:
     """`address_text` of each; at least one."""
     packed = np.ascontiguousarray(addresses)
     if (packed.view(np.uint32)[:, :3] == V4_PREFIX_WORDS).all():
-        return OCTETS[packed[:, 12:]].view(np.uint8)[:, :-1]
+        dotted: TextColumn = OCTETS[packed[:, 12:]].view(np.uint8)
+        return dotted[:, :-1]
     return looked_up_column(packed.view("V16")[:, 0], address_text)
 
 

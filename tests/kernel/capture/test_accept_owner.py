@@ -1,10 +1,11 @@
-"""Who owns an accepted connection: the listener's owner, the closing process, the accepting task."""
+"""Who owns an accepted connection: the listener, the closing process, the accepting task."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -61,7 +62,13 @@ def test_connect_evidence_stays_when_another_process_closes(
     client = socket.create_connection(listener.getsockname())
     server = listener.accept()[0]
     reader, writer = os.pipe()
-    child = fork(lambda: (os.close(writer), os.read(reader, 1), client.close()))
+
+    def close_after_the_parent() -> None:
+        os.close(writer)
+        os.read(reader, 1)
+        client.close()
+
+    child = fork(close_after_the_parent)
     client.close()
     os.close(writer)
     os.waitpid(child, 0)
@@ -90,9 +97,8 @@ def test_exact_names_the_accepting_task(exact_recorder: Recorder) -> None:
 def test_exact_sees_a_process_that_was_in_accept_before(listener: socket.socket) -> None:
     """No trick is needed for a server that sat in accept() when we came."""
     worker = fork(lambda: serve_one(listener))
-    with open(f"/proc/{worker}/wchan", encoding="ascii") as wchan:
-        while "accept" not in wchan.read():
-            wchan.seek(0)
+    while "accept" not in Path(f"/proc/{worker}/wchan").read_text():
+        pass
     with BtfTier(Config(accept_owner="exact")) as tier:
         port = use(listener, worker)
         row = Recorder(tier).one(port, Kind.ACCEPTED)
@@ -110,14 +116,12 @@ def test_exact_counts_the_owners_that_it_has_no_room_for(
         for _ in range(entries + 3):
             held.append(socket.create_connection(listener.getsockname()))
             held.append(listener.accept()[0])
-        rows = Recorder(tier).of_port(
-            listener.getsockname()[1], Kind.ACCEPTED, count=entries + 3
-        )
+        rows = Recorder(tier).of_port(listener.getsockname()[1], Kind.ACCEPTED, count=entries + 3)
         losses = tier.losses()
     for end in held:
         end.close()
 
-    assert losses.owners == 3
+    assert losses.owners >= 3  # others on this machine may accept meanwhile
     assert len(rows) == entries + 3
 
 
@@ -130,9 +134,7 @@ def test_owners_are_forgotten_with_their_sockets(exact_recorder: Recorder) -> No
     mine = set(exact_recorder.of_port(port, Kind.ACCEPTED, count=20)["socket_id"].tolist())
     owners = exact_recorder.tier.map("accept_owners")
 
-    exact_recorder.until(
-        lambda _: not mine & {int.from_bytes(key, "little") for key in owners}
-    )
+    exact_recorder.until(lambda _: not mine & {int.from_bytes(key, "little") for key in owners})
 
 
 def test_listener_setting_never_looks_at_accept() -> None:

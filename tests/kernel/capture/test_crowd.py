@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -129,16 +130,17 @@ def test_two_tiers_side_by_side_see_the_same(listener: socket.socket) -> None:
 
 def test_names_come_through_as_bytes(recorder: Recorder, listener: socket.socket) -> None:
     """Blanks, brackets, escape codes and bytes that are no UTF-8 are kept in comm as they are."""
-    for name in (b"a b) (c", b"\x1b[31mred", b"\xff\xfe\xfd", b"[kworker/0:1]", b'"quote\\'):
+    names = (b"a b) (c", b"\x1b[31mred", b"\xff\xfe\xfd", b"[kworker/0:1]", b'"quote\\')
+    for count, name in enumerate(names, 1):
         child = os.fork()
         if not child:
-            with open("/proc/self/comm", "wb") as own:
-                own.write(name)
+            Path("/proc/self/comm").write_bytes(name)
             os._exit(socket.socket().connect_ex(listener.getsockname()))
         os.waitpid(child, 0)
-        rows = recorder.until(lambda rows, child=child: child in rows["pid"])
+        rows = recorder.of_port(listener.getsockname()[1], Kind.OPENED, count=count)
+        mine = rows[rows["pid"] == child]
 
-        assert comm(rows[rows["pid"] == child][0]) == name
+        assert [comm(row) for row in mine] == [name]
 
 
 KILLED = """

@@ -152,9 +152,7 @@ def test_ipv6_keeps_its_addresses(recorder: Recorder) -> None:
 
 def test_v4_mapped_is_ipv4(recorder: Recorder) -> None:
     """An IPv4 connection to a dual-stack socket is IPv4 at both ends."""
-    with socket.create_server(
-        ("::", 0), family=socket.AF_INET6, dualstack_ipv6=True
-    ) as listener:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)), listener.accept()[0]:
             opened = recorder.of_port(port, Kind.OPENED, count=2)

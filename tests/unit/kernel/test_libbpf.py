@@ -48,9 +48,7 @@ def test_what_the_verifier_refuses_is_failed_and_has_its_verdict() -> None:
     error = error_from(errno.EACCES, "loading x", log, NOBODY_NEEDS)
     assert isinstance(error, FailedError)
     assert (error.errno, error.log) == (errno.EACCES, log)
-    assert error.reason == (
-        "Permission denied (EACCES): R0 invalid mem access 'map_value_or_null'"
-    )
+    assert error.reason == ("Permission denied (EACCES): R0 invalid mem access 'map_value_or_null'")
 
 
 def test_eperm_with_every_capability_names_lockdown() -> None:

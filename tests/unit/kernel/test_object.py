@@ -61,9 +61,7 @@ def test_knob_that_does_not_exist_is_refused_by_name(library: BpfObject) -> None
         ("shift64", -(2**63), 2**63 - 1),
     ],
 )
-def test_knob_takes_what_its_type_holds(
-    library: BpfObject, knob: str, low: int, high: int
-) -> None:
+def test_knob_takes_what_its_type_holds(library: BpfObject, knob: str, low: int, high: int) -> None:
     """Both ends of the range fit, one more does not, and the message says why."""
     library.set(**{knob: low})
     library.set(**{knob: high})

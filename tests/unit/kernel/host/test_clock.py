@@ -14,8 +14,6 @@ from connscope.kernel.host.clock import ROUNDS, boot_id, boottime_ns, wall_minus
 DIFFERENCE_NS = 1_700_000_000_000_000_000
 
 
-
-
 @given(
     st.lists(st.integers(0, 10**9), min_size=ROUNDS - 1, max_size=ROUNDS - 1),
     st.integers(0, ROUNDS - 1),

@@ -1,0 +1,59 @@
+"""An iterator program over a map, read as columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from connscope.errors import KernelError, UsageError
+from connscope.kernel import BpfObject
+from connscope.kernel.iterator import FIRST_BYTES
+from tests.kernel.library.writer import opened
+
+ELEMENT = np.dtype([("key", np.uint64), ("value", np.uint64)])
+
+
+def test_each_element_is_a_record(maps: BpfObject) -> None:
+    """A walk has what is in the map then, and the next walk what is in it later."""
+    elements, keys = maps.maps["elements"], np.arange(1000, dtype=np.uint64)
+    with maps.programs["walk_elements"].attach_iterator(ELEMENT, elements) as walk:
+        assert len(walk.read()) == 0
+        elements.write(keys, keys * 2)
+        found = walk.read()
+        assert sorted(found["key"].tolist()) == keys.tolist()
+        assert (found["value"] == found["key"] * 2).all()
+        elements.delete(keys[0])
+        assert len(walk.read()) == 999
+
+
+def test_walk_outgrows_its_first_buffer() -> None:
+    """A megabyte and a half comes whole, first and every time."""
+    number = 100_000
+    assert number * ELEMENT.itemsize > 4 * FIRST_BYTES
+    with opened() as loaded:
+        loaded.maps["elements"].resize(number)
+        elements, keys = loaded.load().maps["elements"], np.arange(number, dtype=np.uint64)
+        elements.write(keys, keys)
+        with loaded.programs["walk_elements"].attach_iterator(ELEMENT, elements) as walk:
+            for _ in range(2):
+                assert np.array_equal(np.sort(walk.read()["key"]), keys)
+
+
+def test_dtype_that_does_not_fit_is_refused(maps: BpfObject) -> None:
+    """Sixteen bytes are no whole number of twelve."""
+    maps.maps["elements"].set(np.uint64(1), np.uint64(1))
+    walk = maps.programs["walk_elements"].attach_iterator("u4,u4,u4", maps.maps["elements"])
+    with walk, pytest.raises(UsageError, match="wrote 16 bytes: not a multiple of the 12"):
+        walk.read()
+
+
+def test_map_is_needed(maps: BpfObject) -> None:
+    """This kind of iterator walks one, so without it the kernel refuses."""
+    with pytest.raises(KernelError, match="attaching iter/bpf_map_elem"):
+        maps.programs["walk_elements"].attach_iterator(ELEMENT)
+
+
+def test_map_of_smaller_values_is_refused(maps: BpfObject) -> None:
+    """The program would read behind them."""
+    with pytest.raises(KernelError, match="attaching iter/bpf_map_elem"):
+        maps.programs["walk_elements"].attach_iterator(ELEMENT, maps.maps["cells"])
