@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 pytest_as_root() {
 	scratch=$(mktemp -d)
 	status=0
-	as_root env HYPOTHESIS_STORAGE_DIRECTORY="$scratch" CI="${CI-}" .venv/bin/python -B -m pytest \
-		-p no:cacheprovider "$@" || status=$?
+	as_root env PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY="$scratch" CI="${CI-}" \
+		.venv/bin/python -m pytest -p no:cacheprovider "$@" || status=$?
 	as_root rm -rf "$scratch"
 	return $status
 }

@@ -60,7 +60,7 @@ def examine() -> Examination:
     if core.outcome.works:
         trials += _try_parts()
     machine = look_at_machine()
-    return Examination(machine, tuple(trials), *_conclude(core.outcome, machine))
+    return Examination(machine, tuple(trials), *conclude(core.outcome, machine))
 
 
 def _see_own_connection() -> None:
@@ -123,7 +123,7 @@ def _one_round_ns() -> int:
     return time.perf_counter_ns() - start_ns
 
 
-def _conclude(core: Outcome, machine: Machine) -> tuple[str, str]:
+def conclude(core: Outcome, machine: Machine) -> tuple[str, str]:
     """The sentence and the command that follow from the first trial."""
     if core.works:
         return "connscope captures every TCP connection here, with btf.", ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,12 @@ import numpy.typing as npt
 from connscope.errors import NotSupportedError, UsageError
 from connscope.kernel.libbpf import check, ffi, library
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
 __all__ = ("BpfMap", "possible_cpus")
 
 PERCPU_TYPES = (5, 6, 10, 21)  # hash, array, LRU hash, cgroup storage; enum bpf_map_type
 BATCH = 4096
+
+Bytes: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[Any] | np.generic
 
 
 class BpfMap:
@@ -89,7 +88,7 @@ class BpfMap:
             )
         check(library().bpf_map__reuse_fd(self._pointer, other.fd), f"reuse of map {self.name}")
 
-    def get(self, key: Buffer) -> bytes | None:
+    def get(self, key: Bytes) -> bytes | None:
         """The value of a key, None if there is none."""
         value = bytearray(self._held_size())
         result = library().bpf_map_lookup_elem(self.fd, self._key(key), ffi.from_buffer(value))
@@ -98,9 +97,9 @@ class BpfMap:
         check(result, f"lookup in map {self.name}")
         return bytes(value)
 
-    def set(self, key: Buffer, value: Buffer) -> None:
+    def set(self, key: Bytes, value: Bytes) -> None:
         """Puts a value under a key, whether or not there was one."""
-        content = memoryview(value).tobytes()
+        content = _bytes(value)
         if len(content) != self._held_size():
             raise UsageError(
                 f"map {self.name} takes values of {self._held_size()} bytes, not {len(content)}"
@@ -108,7 +107,7 @@ class BpfMap:
         result = library().bpf_map_update_elem(self.fd, self._key(key), content, 0)
         check(result, f"update of map {self.name}")
 
-    def delete(self, key: Buffer) -> bool:
+    def delete(self, key: Bytes) -> bool:
         """Deletes a key; False if it was not there."""
         result = library().bpf_map_delete_elem(self.fd, self._key(key))
         if result == -errno.ENOENT:
@@ -223,8 +222,8 @@ class BpfMap:
             return _pad(self.value_size) * possible_cpus()
         return self.value_size
 
-    def _key(self, key: Buffer) -> Any:
-        content = memoryview(key).tobytes()
+    def _key(self, key: Bytes) -> Any:
+        content = _bytes(key)
         if len(content) != self.key_size:
             raise UsageError(
                 f"map {self.name} takes keys of {self.key_size} bytes, not {len(content)}"
@@ -242,6 +241,12 @@ def possible_cpus() -> int:
     if number < 1:
         raise NotSupportedError("possible CPUs", "/sys/devices/system/cpu/possible is unreadable")
     return number
+
+
+def _bytes(content: Bytes) -> bytes:
+    if isinstance(content, (np.ndarray, np.generic)):
+        return content.tobytes()
+    return memoryview(content).tobytes()
 
 
 def _pad(size: int) -> int:

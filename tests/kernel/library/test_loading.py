@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import signal
+import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,16 +43,35 @@ print(*programs, "/", *maps, "/", *held, flush=True)
 sys.stdin.readline()
 """
 
-# Tries to load as somebody who may not.
+# Becomes somebody who may not load, then tries.
 BEGGAR = """
-import sys
+import os, sys
 from connscope.errors import NotPermittedError
 from connscope.kernel import BpfObject
+library = BpfObject(sys.argv[1])
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
 try:
-    BpfObject(sys.argv[1]).load()
+    library.load()
 except NotPermittedError as error:
     print(error.reason)
 """
+
+
+# A child finds the same modules, wherever pytest found them.
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def run(script: str) -> str:
+    """What a script says that gets the path of the test object."""
+    return subprocess.run(
+        [sys.executable, "-B", "-c", script, str(PATH)],
+        check=True,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
 
 
 def refusal(name: str) -> Exception:
@@ -157,9 +175,11 @@ class TestLife:
         """Their sections do not say to what, so the message says how."""
         with pytest.raises(UsageError, match="use attach_iterator"):
             library.programs["walk_elements"].attach()
-        with BpfObject(OBJECTS / "cgroup.bpf.o").load() as watcher:
-            with pytest.raises(UsageError, match="use attach_cgroup"):
-                watcher.attach()
+        with (
+            BpfObject(OBJECTS / "cgroup.bpf.o").load() as watcher,
+            pytest.raises(UsageError, match="use attach_cgroup"),
+        ):
+            watcher.attach()
 
     def test_cgroup_program_watches_its_cgroup(self) -> None:
         """Attached to the root it sees our sockets, until its link is closed."""
@@ -173,7 +193,8 @@ class TestLife:
             after = made.get(bytes(4))
             os.close(_new_socket())
         assert before == bytes(8)
-        assert after and int.from_bytes(after, sys.byteorder) >= 1
+        assert after
+        assert int.from_bytes(after, sys.byteorder) >= 1
 
     def test_kernel_names_the_maps_of_variables_after_the_object(self, library: BpfObject) -> None:
         """``bpftool map`` shows library.rodata, not an address."""
@@ -181,8 +202,6 @@ class TestLife:
 
 
 def _new_socket() -> int:
-    import socket  # noqa: PLC0415 # beside its only use
-
     return socket.socket().detach()
 
 
@@ -248,38 +267,18 @@ class TestRefusals:
 
     def test_user_without_rights_is_told_which(self) -> None:
         """The capabilities are named, whatever the errno was."""
-        with tempfile.TemporaryDirectory() as scratch:
-            Path(scratch).chmod(0o755)
-            said = subprocess.run(
-                [sys.executable, "-B", "-c", BEGGAR, str(PATH)],
-                check=True,
-                cwd=scratch,
-                user=65534,
-                group=65534,
-                extra_groups=[],
-                env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                capture_output=True,
-                text=True,
-            ).stdout
+        said = run(BEGGAR)
         assert said == "needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN\n"
 
     def test_locked_memory_that_can_not_be_raised_is_no_reason(self) -> None:
         """Since 5.11 BPF memory is charged to the cgroup; the limit is nothing to fail for."""
 
-        def allow_nothing() -> None:
-            resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
-
-        subprocess.run(
-            [
-                sys.executable, "-B", "-c",
-                "import sys; from connscope.kernel import BpfObject\n"
-                "BpfObject(sys.argv[1]).load().attach()",
-                str(PATH),
-            ],
-            check=True,
-            preexec_fn=allow_nothing,  # noqa: PLW1509 # no thread of ours is running
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        )  # fmt: skip
+        run(
+            "import resource, sys\n"
+            "resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))\n"
+            "from connscope.kernel import BpfObject\n"
+            "BpfObject(sys.argv[1]).load().attach()"
+        )
 
     def test_killed_process_leaves_nothing_in_the_kernel(self) -> None:
         """Programs, maps and links are gone after kill -9."""
@@ -290,7 +289,7 @@ class TestRefusals:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env=ENVIRONMENT,
         )
         assert holder.stdout
         parts = holder.stdout.readline().split("/")

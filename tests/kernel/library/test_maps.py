@@ -91,7 +91,7 @@ class TestOneByOne:
         value = bytes(16 * possible_cpus())
         for number in range(64):
             places.set(np.uint32(number), value)
-        with pytest.raises(FailedError, match="update of map places: .*E2BIG"):
+        with pytest.raises(FailedError, match=r"update of map places: .*E2BIG"):
             places.set(np.uint32(64), value)
 
 

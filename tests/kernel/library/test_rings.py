@@ -99,9 +99,9 @@ def test_writers_on_all_cpus_lose_nothing_uncounted() -> None:
     with opened(records_per_run=512, discard_every=7) as loaded:
         loaded.maps["ring"].resize(RING_BYTES)
         loaded.load()
-        loaded.attach()
         with Writers(4, times=500) as writers, RingBuffer(loaded.maps["ring"], RECORD) as ring:
             found = []
+            loaded.attach()
             writers.start()
             while writers.are_running or len(ring):
                 ring.wait(0.05)
@@ -121,9 +121,9 @@ def test_reader_that_keeps_up_loses_nothing() -> None:
     with opened(records_per_run=64) as loaded:
         loaded.maps["ring"].resize(1 << 24)
         loaded.load()
-        loaded.attach()
         with Writers(3, times=200) as writers, RingBuffer(loaded.maps["ring"], RECORD) as ring:
             found = []
+            loaded.attach()
             writers.start()
             while writers.are_running or len(ring):
                 ring.wait(0.05)
@@ -140,9 +140,9 @@ def test_wait_ends_when_there_is_something(library: BpfObject) -> None:
         rename()
         assert ring.wait(0)
         assert ring.wait()
-        ring.read()
-        assert not ring.wait(0)
         with Writers(1, times=1) as writers:
+            ring.read()
+            assert not ring.wait(0)
             writers.start()
             assert ring.wait(30)
         assert ring.read()["pid"].tolist() == writers.pids * 5
@@ -166,9 +166,11 @@ def test_records_of_another_size_are_refused_and_stay() -> None:
 def test_wrong_dtype_is_refused(library: BpfObject) -> None:
     """One byte size at the first record, an impossible one at once."""
     rename()
-    with RingBuffer(library.maps["ring"], np.dtype((np.void, 216))) as ring:
-        with pytest.raises(UsageError, match="record of 224 bytes, the dtype has 216"):
-            ring.read()
+    with (
+        RingBuffer(library.maps["ring"], np.dtype((np.void, 216))) as ring,
+        pytest.raises(UsageError, match="record of 224 bytes, the dtype has 216"),
+    ):
+        ring.read()
     with pytest.raises(UsageError, match="20 bytes: the kernel pads"):
         RingBuffer(library.maps["ring"], np.dtype((np.void, 20)))
 

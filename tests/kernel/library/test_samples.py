@@ -66,12 +66,12 @@ def test_full_ring_tells_what_it_lost(sampler: BpfObject) -> None:
 def test_writers_on_all_cpus_lose_nothing_uncounted() -> None:
     """Four processes overrun small rings while we read: written is read plus lost."""
     with opened(records_per_run=512, to_perf=True).load() as loaded:
-        loaded.attach()
         with (
             PerfBuffer(loaded.maps["samples"], RECORD, pages=8) as samples,
             Writers(4, times=200) as writers,
         ):
             found = []
+            loaded.attach()
             writers.start()
             while writers.are_running or samples.wait(0):
                 samples.wait(0.05)
@@ -86,9 +86,9 @@ def test_writers_on_all_cpus_lose_nothing_uncounted() -> None:
 def test_wait_ends_when_there_is_something(sampler: BpfObject) -> None:
     """Also a second time, as long as nobody has read."""
     with PerfBuffer(sampler.maps["samples"], RECORD) as samples:
-        sampler.attach()
         assert not samples.wait(0)
         with Writers(1, times=1) as writers:
+            sampler.attach()
             writers.start()
             assert samples.wait(30)
             while writers.are_running:
@@ -123,5 +123,5 @@ def test_other_map_and_odd_size_are_refused(sampler: BpfObject) -> None:
     """Named, before libbpf sees them."""
     with pytest.raises(UsageError, match="map ring is no perf event array"):
         PerfBuffer(sampler.maps["ring"], RECORD)
-    with pytest.raises(UsageError, match="3 pages .* no power of two"):
+    with pytest.raises(UsageError, match=r"3 pages .* no power of two"):
         PerfBuffer(sampler.maps["samples"], RECORD, pages=3)

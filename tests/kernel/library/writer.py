@@ -84,7 +84,10 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 class Writers:
-    """Processes that write at the same time, on all CPUs in turn."""
+    """Processes that write at the same time, on all CPUs in turn.
+
+    Their exec is a rename too: what was attached before them has written of it already.
+    """
 
     def __init__(self, number: int, times: int) -> None:
         cpus = sorted(os.sched_getaffinity(0))
