@@ -222,6 +222,9 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
 	struct tcp_sock *tp;
 	__u64 now;
 
+	/* The peer's steps after our FIN: nothing that the row at CLOSE does not tell. */
+	if (newstate == TCP_FIN_WAIT2 || newstate == TCP_CLOSING || newstate == TCP_TIME_WAIT)
+		return 0;
 	/* MPTCP's own sockets (262) make no row, their subflows are TCP. */
 	if (sk->sk_protocol != IPPROTO_TCP || (oldstate == TCP_CLOSE && newstate == TCP_CLOSE))
 		return 0;

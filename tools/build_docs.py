@@ -96,10 +96,10 @@ def _configuration() -> str:
 
 # Configuration
 
-Every key has a default. `{DEFAULT_PATH}` is read if it is there, or the file that `--config` names;
-an environment variable wins over the file, an option of the command line over both. The file is
-TOML, the keys stand at its top. A key that is unknown or a value that is wrong is an error that
-names it and where it came from.
+Every key has a default. `{DEFAULT_PATH}` is read if it is there, or the file that
+`--config` names; an environment variable wins over the file, an option of the command line over
+both. The file is TOML, the keys stand at its top. A key that is unknown or a value that is wrong is
+an error that names it and where it came from.
 
 {_table(("key", "default", "value", "environment"), rows)}
 
@@ -112,8 +112,8 @@ def _row() -> str:
 
 # The row
 
-One connection, or what became of it, is one record of {ROW.itemsize} bytes. The kernel programs write
-it (`struct connection_row` in `bpf/row.h`), `connscope.row.columns.ROW` is the same as a NumPy
+One connection, or what became of it, is one record of {ROW.itemsize} bytes. The kernel programs
+write it (`struct connection_row` in `bpf/row.h`), `connscope.row.columns.ROW` is the same as a NumPy
 dtype, and everything else works on arrays of it.
 
 0 means unknown, except in the columns of a group that `known` has a bit for; the groups with a bit

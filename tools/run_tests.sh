@@ -7,13 +7,14 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/privilege.sh
 
-# Root leaves nothing behind in a user's tree.
+# Root leaves nothing of its own behind in a user's tree.
 pytest_as_root() {
 	scratch=$(mktemp -d)
 	status=0
 	as_root env PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY="$scratch" CI="${CI-}" \
 		.venv/bin/python -m pytest -p no:cacheprovider "$@" || status=$?
 	as_root rm -rf "$scratch"
+	[ ! -e build ] || as_root chown -R "$(stat -c %u:%g .)" build
 	return $status
 }
 

@@ -79,9 +79,7 @@ def test_sources_are_merged_key_by_key(file: Path):
     """A source replaces only the keys that it has."""
     file.write_text('accept_owner = "listener"\naccept_owners_max = 7')
     merged = load_config(file, {"CONNSCOPE_ACCEPT_OWNERS_MAX": "8"}, drain_interval_s=0.5)
-    assert merged == Config(
-        accept_owner="listener", accept_owners_max=8, drain_interval_s=0.5
-    )
+    assert merged == Config(accept_owner="listener", accept_owners_max=8, drain_interval_s=0.5)
 
 
 @pytest.mark.parametrize("key", list(keys()), ids=lambda key: key.name)
@@ -150,7 +148,9 @@ def test_wrong_value_is_told_what_is_right(key: str, value: object, values: str)
 def test_wrong_value_of_file_names_the_file(file: Path):
     """Of several sources the one with the mistake is named."""
     file.write_text('ring_bytes = "4096"')
-    assert refusal(file, {RING: "4096"}) == f"{file}: ring_bytes is '4096': it must be {RING_VALUES}"
+    assert (
+        refusal(file, {RING: "4096"}) == f"{file}: ring_bytes is '4096': it must be {RING_VALUES}"
+    )
 
 
 def test_wrong_value_of_environment_names_it():

@@ -10,7 +10,7 @@ import numpy as np
 
 from connscope.capture.accept_owner import AcceptOwner
 from connscope.capture.objects import lend_maps, object_path
-from connscope.capture.tier import Losses
+from connscope.capture.tier import BATCH_ROWS, Losses
 from connscope.config import Config
 from connscope.errors import KernelError, NotSupportedError
 from connscope.kernel import BpfLink, BpfMap, BpfObject, Btf, RingBuffer
@@ -25,7 +25,6 @@ LOSSES = np.dtype(
     [("rows_lost", np.uint64), ("storage_failed", np.uint64), ("owners_full", np.uint64)]
 )
 ONLY_KEY = bytes(4)
-READ_ROWS = 8192  # 1.8 MB: what one batch may take of memory
 
 
 class BtfTier:
@@ -92,8 +91,8 @@ class BtfTier:
         return self._open_ring.wait(timeout_s)
 
     def events(self) -> Rows:
-        """The rows since the last call, at most 8192; a lost row first if some are missing."""
-        rows = self._open_ring.read(READ_ROWS)
+        """The rows since the last call, at most BATCH_ROWS; a lost row first if some are missing."""
+        rows = self._open_ring.read(BATCH_ROWS)
         rows["tier"] = self.tier
         lost = self.losses().rows
         if lost > self._lost_told:

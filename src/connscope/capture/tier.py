@@ -8,7 +8,10 @@ from typing import Protocol, Self
 
 from connscope.row.columns import Rows
 
-__all__ = ("CaptureTier", "Losses")
+__all__ = ("BATCH_ROWS", "CaptureTier", "Losses")
+
+BATCH_ROWS = 2048
+"""What one call of `events` gives at most: 450 KB, and the text made of it stays in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,10 @@ class CaptureTier(Protocol):
         """Waits until there are events; False when the time is over."""
 
     def events(self) -> Rows:
-        """The rows since the last call, in order; a lost row stands where some are missing."""
+        """The rows since the last call, in order; a lost row stands where some are missing.
+
+        `BATCH_ROWS` of them, or one more, mean that there may be more.
+        """
 
     def losses(self) -> Losses:
         """What went missing so far."""

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from connscope.capture.btf import BtfTier
-from connscope.capture.tier import CaptureTier
+from connscope.capture.tier import BATCH_ROWS, CaptureTier
 from connscope.cli.trace_lines import TraceLines
 from connscope.config import Config, load_config
 from connscope.kernel.host.clock import wall_minus_boottime_ns
@@ -87,11 +87,14 @@ def _follow(
             return
         if not tier.wait(remaining):
             continue
-        rows = selection.apply(tier.events())
+        next_read = time.monotonic() + config.drain_interval_s
+        events = tier.events()
+        rows = selection.apply(events)
         if len(rows):
             output.write(rows if count is None else rows[: count - output.rows])
-        pause = config.drain_interval_s
-        time.sleep(pause if end is None else max(0.0, min(pause, end - time.monotonic())))
+        if len(events) < BATCH_ROWS:
+            pause_end = next_read if end is None else min(next_read, end)
+            time.sleep(max(0.0, pause_end - time.monotonic()))
 
 
 class _Output:

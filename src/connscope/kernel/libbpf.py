@@ -63,8 +63,7 @@ def library(soname: str = SONAME) -> Any:
     return lib
 
 
-@ffi.callback("libbpf_print_fn_t")
-def _print(level: int, template: Any, arguments: Any) -> int:
+def _keep_message(level: int, template: Any, arguments: Any) -> int:
     if level != WARN:
         return 0
     # Anonymous memory costs only what is written of it.
@@ -72,6 +71,9 @@ def _print(level: int, template: Any, arguments: Any) -> int:
     length = library().vsnprintf(ffi.from_buffer(text), MESSAGE_BYTES, template, arguments)
     _messages.append(text[: min(length, MESSAGE_BYTES - 1)].decode(errors="replace"))
     return 0
+
+
+_print = ffi.callback("libbpf_print_fn_t", _keep_message)
 
 
 @contextmanager

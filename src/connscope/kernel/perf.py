@@ -30,9 +30,11 @@ KIND_AND_SIZE = np.uint64(0xFFFF0000FFFFFFFF)  # of a header; what is between di
 LONGEST_RUN = 4096
 
 
-@ffi.callback("perf_buffer_sample_fn")
-def _no_sample(context: Any, cpu: int, data: Any, size: int) -> None:
+def _ignore(context: Any, cpu: int, data: Any, size: int) -> None:
     """libbpf insists on a callback; we never let it read."""
+
+
+_no_sample = ffi.callback("perf_buffer_sample_fn", _ignore)
 
 
 class PerfBuffer(Resource):

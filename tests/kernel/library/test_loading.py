@@ -20,7 +20,16 @@ from connscope.kernel.host.lockdown import read_lockdown
 from connscope.kernel.host.mounts import find_cgroup2
 from connscope.kernel.libbpf import ffi, library
 from connscope.kernel.map import possible_cpus
-from tests.kernel.library.writer import OBJECTS, PATH, RECORD, counts, opened, rename, wait_until
+from tests.kernel.library.writer import (
+    ENVIRONMENT,
+    OBJECTS,
+    PATH,
+    RECORD,
+    counts,
+    opened,
+    rename,
+    wait_until,
+)
 
 # Loads and attaches; prints the ids of everything that it has in the kernel, and stays.
 HOLDER = """
@@ -57,10 +66,6 @@ try:
 except NotPermittedError as error:
     print(error.reason)
 """
-
-
-# A child finds the same modules, wherever pytest found them.
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def run(script: str) -> str:

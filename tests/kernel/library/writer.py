@@ -20,6 +20,9 @@ PATH = OBJECTS / "library.bpf.o"
 PR_SET_NAME = 15
 WAIT_S = 30.0
 
+# A child finds the same modules, wherever pytest found them.
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
 # struct library_record
 RECORD = np.dtype(
     [

@@ -117,10 +117,8 @@ def line(rows: Rows, *, wide: bool = False, numeric: bool = True) -> str:
 
 def gaps(header: str) -> list[int]:
     """Where no cell may stand: left of a title that is to the left, right of any other."""
-    found = []
-    for title in re.finditer(r"\w+", header):
-        found.append(title.start() - 1 if title[0] in LEFT else title.end())
-    return found[1:]
+    titles = list(re.finditer(r"\w+", header))[1:]
+    return [title.start() - 1 if title[0] in LEFT else title.end() for title in titles]
 
 
 def test_header():
@@ -152,8 +150,7 @@ def test_line_of_lost_rows():
     text = line(lost_row(3, CONNECTION["time_ns"], Tier.BTF))
     how = TraceLines().header().index("HOW")
     assert text == (
-        f"{CLOCK} lost".ljust(how)
-        + "3 events are missing here: the ring was full (ring_bytes)\n"
+        f"{CLOCK} lost".ljust(how) + "3 events are missing here: the ring was full (ring_bytes)\n"
     )
 
 

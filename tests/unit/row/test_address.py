@@ -19,17 +19,14 @@ from connscope.row.address import (
 )
 from tests.unit.sample_rows import packed
 
-NETWORKS = (
-    st.builds(
-        lambda address, length: IPv4Network((address, length), strict=False),
-        st.integers(0, (1 << 32) - 1),
-        st.integers(0, 32),
-    )
-    | st.builds(
-        lambda address, length: IPv6Network((address, length), strict=False),
-        st.integers(0, (1 << 128) - 1),
-        st.integers(0, 128),
-    )
+NETWORKS = st.builds(
+    lambda address, length: IPv4Network((address, length), strict=False),
+    st.integers(0, (1 << 32) - 1),
+    st.integers(0, 32),
+) | st.builds(
+    lambda address, length: IPv6Network((address, length), strict=False),
+    st.integers(0, (1 << 128) - 1),
+    st.integers(0, 128),
 )
 
 

@@ -18,9 +18,7 @@ OF_EVERY_ROW = {"kind", "time_ns", "lost", "known", "exact", "tier", "reserved"}
 def dtype_fields() -> tuple[Field, ...]:
     """The dtype's columns as BTF would list them."""
     fields = ROW.fields or {}
-    return tuple(
-        Field(name, fields[name][1], fields[name][0].itemsize) for name in ROW.names or ()
-    )
+    return tuple(Field(name, fields[name][1], fields[name][0].itemsize) for name in ROW.names or ())
 
 
 def test_columns_are_the_members_of_the_c_struct():

@@ -120,7 +120,7 @@ def test_empty_selection_selects_everything():
     ],
 )
 def test_names_of_processes(comm: str, selected: list[bytes]):
-    """A name is whole unless it ends in *; longer wishes are cut; bytes are as the shell has them."""
+    """A name is whole unless it ends in *; longer wishes are cut; bytes are as given."""
     names = (b"nginx", b"nginx: worker p", b"\xffbad", b"")
     rows = np.concatenate([one_row(comm=name, kind=Kind.OPENED) for name in names])
     found = Selection(comms=(comm,)).apply(rows)

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.build_docs import json_key, pages, stale_pages
+
 from connscope.config import keys
 from connscope.row.columns import ROW
 from connscope.row.json_lines import json_lines
 from connscope.row.words import Kind, State
 from tests.unit.sample_rows import NAMES, one_row
-from tools.build_docs import json_key, pages, stale_pages
 
 TREE = Path(__file__).parents[3]
 

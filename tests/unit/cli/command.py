@@ -1,0 +1,29 @@
+"""Runs ``connscope`` as people do, without any privilege."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+CONNSCOPE = (sys.executable, "-B", "-m", "connscope.cli")
+WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
+"""Root keeps its files, so that it can run this interpreter, and loses the rest."""
+
+CHANGES_IT = ("CONNSCOPE_", "PYTHONUNBUFFERED")
+
+Done = subprocess.CompletedProcess[str]
+
+
+def run_connscope(*arguments: str, stdout: int = subprocess.PIPE, **environment: str) -> Done:
+    """Runs to the end, with our environment but for what would change it, and what is given."""
+    ours = {name: text for name, text in os.environ.items() if not name.startswith(CHANGES_IT)}
+    prefix = () if os.geteuid() else WITHOUT_CAPABILITIES
+    return subprocess.run(
+        [*prefix, *CONNSCOPE, *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env=ours | environment,
+    )
