@@ -15,6 +15,7 @@
 static __always_inline void connecting(struct tracked_socket *tracked, struct sock *sk, __u64 now)
 {
 	forget_connection(tracked);
+	/* The attempt that connect.bpf.c has just noted: it became a SYN. */
 	tracked->attempt.started_ns = 0;
 	tracked->role = ROLE_CLIENT;
 	tracked->connect_ns = now;
@@ -177,8 +178,8 @@ static __noinline void listening(struct tracked_socket *tracked, struct tcp_sock
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct connection_row *row;
 
+	settle_attempt(tracked, tp);
 	forget_connection(tracked);
-	tracked->attempt.started_ns = 0;
 	tracked->role = ROLE_SERVER;
 	tracked->opened_ns = now;
 	if (!note_current(&tracked->owner, OWNER_LISTENER))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Who holds the sockets that are older than us: one walk over every fd of every process, in all
- * network namespaces. Above all it gives the listeners their owners, which the connections that they
- * accept from now on inherit.
+ * network namespaces. Above all it gives the listeners their owners, which the connections that
+ * they accept from now on inherit.
  */
 #include "kernel.bpf.h"
 #include <bpf/bpf_helpers.h>
@@ -46,8 +46,8 @@ int adopt_sockets(struct bpf_iter__task_file *ctx)
 	if (!sk || sk->sk_protocol != IPPROTO_TCP || !bpf_skc_to_tcp_sock(sk))
 		return 0;
 	tracked = track(sk);
-	/* Tasks come in the order of their pids: of many holders the lowest one stays. An event that
-	 * came meanwhile knows better. */
+	/* Tasks come in the order of their pids: of many holders the lowest one stays. An event
+	 * that came meanwhile knows better. */
 	if (!tracked || tracked->owner.pid)
 		return 0;
 	note_task(&tracked->owner, task, OWNER_FD_TABLE);

@@ -113,8 +113,8 @@ def _row() -> str:
 # The row
 
 One connection, or what became of it, is one record of {ROW.itemsize} bytes. The kernel programs
-write it (`struct connection_row` in `bpf/row.h`), `connscope.row.columns.ROW` is the same as a NumPy
-dtype, and everything else works on arrays of it.
+write it (`struct connection_row` in `bpf/row.h`), `connscope.row.columns.ROW` is the same as a
+NumPy dtype, and everything else works on arrays of it.
 
 0 means unknown, except in the columns of a group that `known` has a bit for; the groups with a bit
 in `exact` are the truth, the others that are known are estimates. In JSON what is unknown has no

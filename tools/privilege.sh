@@ -27,7 +27,7 @@ lends_hand() {
 run_as_owner() {
 	owner_home=$(getent passwd "$(tree_owner)" | cut -d: -f6)
 	setpriv --reuid "$(tree_owner)" --regid "$(stat -c %g .)" --clear-groups \
-		env HOME="${owner_home:-/nonexistent}" "$@"
+		env -u LOGNAME -u USER -u USERNAME HOME="${owner_home:-/nonexistent}" "$@"
 }
 
 # Runs a command as whoever owns the tree, or as the caller if that is the same or can not be.

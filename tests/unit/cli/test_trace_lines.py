@@ -6,6 +6,7 @@ import pwd
 import re
 import socket
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ CLOCK = time.strftime("%H:%M:%S", time.localtime(1_700_000_005)) + ".250"
 NOBODYS_UID = 0xFFFFFFF0
 LEFT = {"TIME", "EVENT", "COMM", "DIR", "LADDR", "RADDR", "USER", "HOW"}
 
-CONNECTION = {
+CONNECTION: dict[str, Any] = {
     "time_ns": 5 * SECOND_NS + 250_999_999,
     "protocol": Protocol.TCP,
     "family": 4,
@@ -52,7 +53,7 @@ CONNECTION = {
 }
 SERVED = {**CONNECTION, "role": Role.SERVER, "owner_evidence": OwnerEvidence.LISTENER}
 LIFE = {"opened_ns": 4 * SECOND_NS, "closed_ns": 5 * SECOND_NS + 1_234_567}
-CASES = {
+CASES: dict[str, tuple[dict[str, Any], str]] = {
     "client": (
         {**CONNECTION, "kind": Kind.OPENED, "bytes_sent": 5, "state": State.ESTABLISHED},
         "opened         1234 curl             4 out 10.0.0.1        54321 192.168.100.200   443",

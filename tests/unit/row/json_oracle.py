@@ -19,6 +19,7 @@ from connscope.row.words import (
     Role,
     State,
     Tier,
+    word,
 )
 
 SECOND_NS = 1_000_000_000
@@ -65,7 +66,7 @@ def json_object(row: Any, wall_minus_boottime_ns: int) -> dict[str, Any]:
     if Group.ENDS in known:
         found |= _ends(row)
     if known:
-        found["exact"] = [group.name.lower() for group in Group if row["exact"] & group]
+        found["exact"] = [word(group) for group in Group if row["exact"] & group]
     return found
 
 

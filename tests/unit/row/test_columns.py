@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ OF_EVERY_ROW = {"kind", "time_ns", "lost", "known", "exact", "tier", "reserved"}
 
 def dtype_fields() -> tuple[Field, ...]:
     """The dtype's columns as BTF would list them."""
-    fields = ROW.fields or {}
+    fields: Mapping[str, Any] = ROW.fields or {}
     return tuple(Field(name, fields[name][1], fields[name][0].itemsize) for name in ROW.names or ())
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +42,24 @@ def test_clock_is_the_local_day(times, offset):
         clock = time.strftime("%H:%M:%S", time.localtime(seconds))
         wanted.append(f"{clock}.{rest // 1_000_000:03d}")
     assert clock_texts(np.array(times, np.uint64), offset) == wanted
+
+
+@pytest.fixture
+def kathmandu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose local time is 5:45 ahead of UTC."""
+    monkeypatch.setenv("TZ", "NPT-5:45")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_only_the_clock_is_local(kathmandu: None):
+    """RFC 3339 is in UTC wherever the machine stands, the clock is what hangs there on the wall."""
+    times = np.array([1_600_000_123 * SECOND_NS], np.uint64)
+    (line,) = rfc3339_column(times, 0)
+    assert bytes(line).decode() == "2020-09-13T12:28:43.000000000Z"
+    assert clock_texts(times, 0) == ["18:13:43.000"]
 
 
 def test_offset_may_be_before_boot():

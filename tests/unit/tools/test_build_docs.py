@@ -25,7 +25,7 @@ def test_pages_are_up_to_date():
 
 def test_check_of_this_tree_is_quiet():
     """The command that CI runs says nothing and succeeds."""
-    command = [sys.executable, TREE / "tools" / "build_docs.py", "--check"]
+    command = [sys.executable, str(TREE / "tools" / "build_docs.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
