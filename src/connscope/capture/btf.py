@@ -91,7 +91,7 @@ class BtfTier:
         return self._open_ring.wait(timeout_s)
 
     def events(self) -> Rows:
-        """The rows since the last call, at most BATCH_ROWS; a lost row first if some are missing."""
+        """The rows since the last call, see `CaptureTier.events`; a lost row comes first."""
         rows = self._open_ring.read(BATCH_ROWS)
         rows["tier"] = self.tier
         lost = self.losses().rows

@@ -24,14 +24,21 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0 fine, 1 failed, 2 usage, 3 not permitted, 4 nothing to capture with, 128 + n for signal n.
     """
-    chosen = make_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _end)
     try:
-        return int(chosen.run(chosen))
+        try:
+            return _run(make_parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return SIGNALLED + signal.SIGINT
     except BrokenPipeError:
         return _leave_closed_pipe()
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    try:
+        return int(chosen.run(chosen))
     except ConnscopeError as error:
         print(f"connscope {chosen.command}: {_explain(error)}", file=sys.stderr)
         return exit_code(error)

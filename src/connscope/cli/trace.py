@@ -11,12 +11,14 @@ import argparse
 import os
 import sys
 import time
+from ipaddress import IPv6Network
 from pathlib import Path
 
 from connscope.capture.btf import BtfTier
 from connscope.capture.tier import BATCH_ROWS, CaptureTier
 from connscope.cli.trace_lines import TraceLines
 from connscope.config import Config, load_config
+from connscope.errors import UsageError
 from connscope.kernel.host.clock import wall_minus_boottime_ns
 from connscope.row.address import parse_network
 from connscope.row.columns import Rows
@@ -46,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     only.add_argument("--uid", type=int, action="append", default=[])
     only.add_argument("--netns", type=int, action="append", default=[], metavar="INODE")
     only.add_argument("--port", type=_port, action="append", default=[], help="of either end")
-    only.add_argument("--cidr", action="append", default=[], help="network of either end")
+    only.add_argument(
+        "--cidr", type=_network, action="append", default=[], help="network of either end"
+    )
     only.add_argument("--direction", choices=tuple(DIRECTIONS), help="who connected: in or out")
     only.add_argument("--failed", action="store_true", help="only connects that did not succeed")
 
@@ -130,7 +134,7 @@ def _selection(arguments: argparse.Namespace) -> Selection:
         netns=tuple(arguments.netns),
         comms=tuple(arguments.comm),
         ports=tuple(arguments.port),
-        networks=tuple(parse_network(text) for text in arguments.cidr),
+        networks=tuple(arguments.cidr),
         role=DIRECTIONS.get(arguments.direction),
         failed=arguments.failed,
     )
@@ -166,21 +170,33 @@ def _summarize(tier: CaptureTier, output: _Output) -> str:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not value > 0:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is no time: give seconds above 0")
     return value
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no count: give 1 or more")
+def _whole_number(text: str, lowest: int, highest: int | None, what: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else -1
+    if value < lowest or (highest is not None and value > highest):
+        bounds = f"{lowest} or more" if highest is None else f"{lowest} to {highest}"
+        raise argparse.ArgumentTypeError(f"{text} is no {what}: give {bounds}")
     return value
+
+
+def _positive(text: str) -> int:
+    return _whole_number(text, 1, None, "count")
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 0 < value < 1 << 16:
-        raise argparse.ArgumentTypeError(f"{text} is no port: give 1 to 65535")
-    return value
+    return _whole_number(text, 1, 65535, "port")
+
+
+def _network(text: str) -> IPv6Network:
+    try:
+        return parse_network(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

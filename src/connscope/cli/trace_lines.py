@@ -45,7 +45,9 @@ class TraceLines:
             _Column("PID", 8, _pids),
             _Column("COMM", -15, lambda rows: [printable(comm) for comm in rows["comm"].tolist()]),
             _Column("IP", 2, lambda rows: _numbers(rows, "family")),
-            _Column("DIR", -3, lambda rows: [DIRECTIONS[role] for role in rows["role"].tolist()]),
+            _Column(
+                "DIR", -3, lambda rows: [DIRECTIONS.get(role, "") for role in rows["role"].tolist()]
+            ),
             _Column("LADDR", -15, lambda rows: _addresses(rows, "local_address")),
             _Column("LPORT", 5, lambda rows: _ports(rows, "local_port", str)),
             _Column("RADDR", -15, lambda rows: _addresses(rows, "peer_address")),

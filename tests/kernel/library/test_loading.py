@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from connscope.errors import FailedError, NotPermittedError, NotSupportedError, UsageError
-from connscope.kernel import BpfObject, Btf, PerfBuffer, RingBuffer
+from connscope.kernel import BpfLink, BpfObject, BpfProgram, Btf, PerfBuffer, RingBuffer
 from connscope.kernel.host.lockdown import read_lockdown
 from connscope.kernel.host.mounts import find_cgroup2
 from connscope.kernel.libbpf import ffi, library
@@ -92,6 +92,14 @@ def ids(following: Callable[[int, object], int]) -> set[int]:
     while following(number[0], number) == 0:
         found.add(number[0])
     return found
+
+
+class Unattachable(BpfProgram):
+    """Loads, but does not attach."""
+
+    def attach(self) -> BpfLink:
+        """Fails."""
+        raise FailedError("attaching", "not today")
 
 
 class TestLife:
@@ -173,6 +181,15 @@ class TestLife:
             loaded.programs["write_records"].autoload = False
             assert not loaded.load().programs["write_records"].autoload
             assert loaded.attach() == ()
+
+    def test_attach_is_all_or_none(self) -> None:
+        """If one program can not be attached, those before it are detached again."""
+        with opened().load() as loaded:
+            loaded.programs["last"] = Unattachable(loaded.programs["write_records"]._pointer)
+            with pytest.raises(FailedError, match="not today"):
+                loaded.attach()
+            rename()
+            assert counts(loaded)["attempted"] == 0
 
     def test_iterators_and_cgroup_programs_are_attached_by_their_own_calls(
         self, library: BpfObject

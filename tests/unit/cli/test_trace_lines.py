@@ -242,9 +242,6 @@ def test_lines_are_printable(rows: Rows, wide: bool, numeric: bool):
     assert all(each.isprintable() for each in lines)
 
 
-@pytest.mark.xfail(
-    raises=KeyError, reason="DIRECTIONS knows only three roles: DIRECTIONS.get(role, '')"
-)
 @given(any_rows())
 def test_any_bytes_make_lines(rows: Rows):
     """Numbers that no word stands for end no stream."""

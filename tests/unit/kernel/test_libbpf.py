@@ -66,6 +66,14 @@ def test_eperm_names_the_capability_that_nobody_holds() -> None:
     assert (error.missing, error.reason.split()[1]) == (("CAP_NO_SUCH",), "CAP_NO_SUCH")
 
 
+def test_verifier_may_ask_for_a_capability_too() -> None:
+    """Without CAP_PERFMON it refuses what it would allow with it, so that is what to ask for."""
+    log = verifier_log("R1 pointer comparison prohibited")
+    error = error_from(errno.EACCES, "thing", log, ("CAP_NO_SUCH",))
+    assert isinstance(error, NotPermittedError)
+    assert error.missing == ("CAP_NO_SUCH",)
+
+
 def test_libbpf_own_error_is_told_as_such() -> None:
     """Numbers from 4000 are not errnos."""
     error = error_from(4003, "object x", "libbpf: elf: endianness mismatch", NOBODY_NEEDS)
