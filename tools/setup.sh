@@ -88,7 +88,8 @@ find_missing() {
 		need 'test -e /usr/include/linux/bpf.h' linux-libc-dev
 	fi
 	if [ $want_bench = yes ]; then
-		need 'command -v tcpconnect' libbpf-tools
+		need 'command -v tcplife || test -e /usr/sbin/tcplife' libbpf-tools
+		need 'command -v bpftool || test -e /usr/sbin/bpftool' bpftool
 	fi
 }
 

@@ -6,7 +6,7 @@ import struct
 from types import TracebackType
 from typing import Any, Self
 
-import cffi  # type: ignore[import-untyped]  # has no types
+import cffi
 
 from connscope.row.columns import ROW
 
@@ -34,7 +34,7 @@ if ROW_STRUCT.size != ROW.itemsize:
 
 ffi = cffi.FFI()
 ffi.cdef(DECLARATIONS)
-libbpf = ffi.dlopen("libbpf.so.1")
+libbpf: Any = ffi.dlopen("libbpf.so.1")
 
 
 class LibbpfRing:
