@@ -50,6 +50,11 @@ abi: ## Generates the declarations of libbpf
 	@tools/setup.sh --dev
 	$(AS_OWNER) $(BIN)/python -B tools/build_libbpf_abi.py
 
+.PHONY: docs
+docs: ## Generates docs/row.md and docs/configuration.md
+	@tools/setup.sh --dev
+	$(AS_OWNER) $(BIN)/python -B tools/build_docs.py
+
 .PHONY: lock
 lock: ## Locks the newest packages that fit requirements/*.in
 	$(AS_OWNER) tools/lock.sh

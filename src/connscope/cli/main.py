@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -25,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
         0 fine, 1 failed, 2 usage, 3 not permitted, 4 nothing to capture with, 128 + n for signal n.
     """
     signal.signal(signal.SIGTERM, _end)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A process name may have characters that the terminal's encoding lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             return _run(make_parser().parse_args(arguments))

@@ -21,13 +21,14 @@ PATIENCE_S = 20
 
 
 @contextmanager
-def tracing(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def tracing(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """A running trace that captures already; ended with the block if it has not ended."""
     with subprocess.Popen(
         [*CONNSCOPE, "trace", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=os.environ | environment,
     ) as process:
         assert process.stderr
         assert process.stderr.readline().startswith("capturing with btf")
@@ -169,6 +170,20 @@ def test_table_keeps_escape_codes_from_the_terminal(listener: socket.socket) -> 
 
     assert "\x1b" not in printed
     assert "\\x1b[31mred" in printed
+
+
+def test_a_name_outside_of_the_encoding_ends_no_stream(listener: socket.socket) -> None:
+    """What the terminal can not show is escaped."""
+    arguments = ("--count", "1", "--direction", "out", "--comm", "caf*")
+    with tracing(*arguments, PYTHONIOENCODING="ascii") as process:
+        child = os.fork()
+        if not child:
+            Path("/proc/self/comm").write_bytes("café".encode())
+            os._exit(socket.socket().connect_ex(listener.getsockname()))
+        os.waitpid(child, 0)
+        printed = ended(process)
+
+    assert "caf\\xe9" in printed
 
 
 def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
