@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from dataclasses import dataclass
-from pathlib import Path
 
 from connscope.errors import NotSupportedError
 from connscope.kernel.host.capabilities import BITS, held_capabilities
 from connscope.kernel.host.lockdown import read_lockdown
 from connscope.kernel.host.mounts import find_mounts
+from connscope.kernel.host.namespaces import in_initial_pid_namespace
+from connscope.kernel.host.release import read_release
 from connscope.kernel.libbpf import ffi, library
 
 __all__ = ("Machine", "look_at_machine")
 
-VMLINUX_BTF = Path("/sys/kernel/btf/vmlinux")
-# The pid namespace that the kernel starts with has a fixed inode, include/linux/proc_ns.h.
-INITIAL_PID_NAMESPACE = 0xEFFFFFFC
 FILE_SYSTEMS = ("cgroup2", "tracefs", "bpf", "securityfs", "debugfs")
 
 
@@ -52,18 +49,17 @@ class Machine:
 
 def look_at_machine() -> Machine:
     """Reads everything; needs no privileges."""
-    system = os.uname()
-    held = held_capabilities()
+    release, held = read_release(), held_capabilities()
     return Machine(
-        kernel=system.release,
-        architecture=system.machine,
-        btf=VMLINUX_BTF.exists(),
+        kernel=release.name,
+        architecture=release.machine,
+        btf=release.has_btf,
         lockdown=read_lockdown(),
         libbpf=_libbpf_version(),
         capabilities=tuple(sorted(held)),
         missing_capabilities=tuple(sorted(set(BITS) - held)),
         mounts={name: _first_mount(name) for name in FILE_SYSTEMS},
-        initial_pid_namespace=Path("/proc/self/ns/pid").stat().st_ino == INITIAL_PID_NAMESPACE,
+        initial_pid_namespace=in_initial_pid_namespace(),
         memlock_bytes=resource.getrlimit(resource.RLIMIT_MEMLOCK)[0],
     )
 
