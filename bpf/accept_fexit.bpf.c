@@ -14,6 +14,7 @@ static __always_inline int accepted(struct sock *child)
 	struct tracked_socket *tracked;
 	struct connection_row *row;
 	struct tcp_sock *tp;
+	bool over;
 
 	if (!child || child->sk_protocol != IPPROTO_TCP)
 		return 0;
@@ -21,12 +22,20 @@ static __always_inline int accepted(struct sock *child)
 	tracked = track(child);
 	if (!tp || !tracked || !note_current(&tracked->owner, OWNER_ACCEPT))
 		return 0;
-	if (!tracked->connection_id)
+	/* A child that was there before us has no role yet; of one that was reset while it waited
+	 * in the queue the closed row is out, and its id is the last one. */
+	tracked->role = ROLE_SERVER;
+	over = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state == TCP_CLOSE;
+	if (over && tracked->has_tag)
+		tracked->connection_id = name_of(tracked->socket_id, tracked->last_tag);
+	else if (!tracked->connection_id)
 		name_connection(tracked, isn_of(tp));
 	row = start_row(tracked, tp, KIND_ACCEPTED, bpf_ktime_get_boot_ns(),
 			tp->inet_conn.icsk_inet.sk.__sk_common.skc_state);
 	if (row)
 		bpf_ringbuf_submit(row, 0);
+	if (over)
+		forget_connection(tracked);
 	return 0;
 }
 

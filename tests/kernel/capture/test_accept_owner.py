@@ -12,7 +12,7 @@ import pytest
 from connscope.capture.btf import BtfTier
 from connscope.config import Config
 from connscope.row.words import Group, Kind, OwnerEvidence, Role
-from tests.kernel.recorder import Recorder
+from tests.kernel.recorder import Recorder, pick
 
 
 def fork(run: Callable[[], object]) -> int:
@@ -42,17 +42,36 @@ def use(listener: socket.socket, worker: int) -> int:
     return int(listener.getsockname()[1])
 
 
-def test_listener_is_corrected_by_who_closes(recorder: Recorder) -> None:
-    """Until the close the listening process is named, as an estimate; then the worker."""
+def served_by_worker() -> tuple[int, int]:
+    """One connection that a worker accepts from our listener; the worker's pid, and the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         worker = fork(lambda: serve_one(listener))
-        port = use(listener, worker)
+        return worker, use(listener, worker)
 
-    opened = recorder.one(port, Kind.OPENED, role=Role.SERVER)
-    closed = recorder.one(port, Kind.CLOSED, role=Role.SERVER)
+
+def test_listener_is_corrected_by_who_closes() -> None:
+    """Until the close the listening process is named, as an estimate; then the worker."""
+    with BtfTier(Config(accept_owner="listener")) as tier:
+        recorder = Recorder(tier)
+        worker, port = served_by_worker()
+        opened = recorder.one(port, Kind.OPENED, role=Role.SERVER)
+        closed = recorder.one(port, Kind.CLOSED, role=Role.SERVER)
+
     assert (opened["pid"], opened["owner_evidence"]) == (os.getpid(), OwnerEvidence.LISTENER)
     assert (closed["pid"], closed["owner_evidence"]) == (worker, OwnerEvidence.CLOSE)
     assert Group.OWNER not in Group(int(opened["exact"])) | Group(int(closed["exact"]))
+
+
+def test_auto_is_exact_where_fexit_can_be_loaded(recorder: Recorder) -> None:
+    """With fexit there is an accepted row and accept evidence, without it the closing process."""
+    worker, port = served_by_worker()
+    closed = recorder.one(port, Kind.CLOSED, role=Role.SERVER)
+    fexit = recorder.tier.parts["accept owner"].works
+    expected = OwnerEvidence.ACCEPT if fexit else OwnerEvidence.CLOSE
+
+    assert (closed["pid"], closed["owner_evidence"]) == (worker, expected)
+    accepted = pick(recorder.rows, port, Kind.ACCEPTED)
+    assert accepted["pid"].tolist() == ([worker] if fexit else [])
 
 
 def test_connect_evidence_stays_when_another_process_closes(
@@ -81,9 +100,7 @@ def test_connect_evidence_stays_when_another_process_closes(
 
 def test_exact_names_the_accepting_task(exact_recorder: Recorder) -> None:
     """With accept_owner = exact an accepted row comes, and the close has the same owner."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        worker = fork(lambda: serve_one(listener))
-        port = use(listener, worker)
+    worker, port = served_by_worker()
 
     accepted = exact_recorder.one(port, Kind.ACCEPTED)
     closed = exact_recorder.one(port, Kind.CLOSED, role=Role.SERVER)
