@@ -44,7 +44,8 @@ struct tracked_socket {
 	__u8 closed_by; /* who sent the first FIN */
 	__u8 has_isn;
 	__u8 has_tag;
-	__u16 reserved;
+	__u8 state; /* that the last change we handled led to; a clone has its listener's */
+	__u8 reserved;
 };
 
 /* socket → what we know of it. Written by every program; lives and dies with the socket, so it has
