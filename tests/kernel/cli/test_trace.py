@@ -52,7 +52,8 @@ def ended(process: subprocess.Popen[str]) -> str:
 def test_json_has_the_connection_from_both_ends(listener: socket.socket) -> None:
     """Every line is an object; an opened and a closed one for each end, with our pid."""
     port = listener.getsockname()[1]
-    with tracing("-o", "json", "--port", str(port), "--count", "4") as process:
+    arguments = ("-o", "json", "--port", str(port), "--count", "4", "--accept-owner", "listener")
+    with tracing(*arguments) as process:
         connect_once(listener)
         lines = [json.loads(line) for line in ended(process).splitlines()]
 
