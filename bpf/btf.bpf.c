@@ -225,12 +225,32 @@ static __always_inline bool tells_something(struct sock *sk, int oldstate, int n
 	return sk->sk_protocol == IPPROTO_TCP && (oldstate != TCP_CLOSE || newstate != TCP_CLOSE);
 }
 
+struct state_change {
+	__u64 sk;
+	__u64 state;
+};
+
+/* 0 → the change that this CPU handled last. Written when a change begins to be handled. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct state_change);
+} last_changes SEC(".maps");
+
 static __always_inline void change_state(struct sock *sk, int oldstate, int newstate)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct tracked_socket *tracked;
+	struct state_change *last;
+	__u32 zero = 0;
 	__u64 now;
 
+	last = bpf_map_lookup_elem(&last_changes, &zero);
+	if (last) {
+		last->sk = (__u64)sk;
+		last->state = newstate;
+	}
 	if (!tp)
 		return;
 	tracked = track(sk);
@@ -276,8 +296,14 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state_again, struct sock *sk, int oldstate, int newstate)
 {
 	struct tracked_socket *tracked;
+	struct state_change *last;
+	__u32 zero = 0;
 
 	if (!tells_something(sk, oldstate, newstate))
+		return 0;
+	/* Nearly always it is this one, and that is cheaper to see than the storage. */
+	last = bpf_map_lookup_elem(&last_changes, &zero);
+	if (last && last->sk == (__u64)sk && last->state == newstate)
 		return 0;
 	tracked = bpf_sk_storage_get(&tracked_sockets, sk, NULL, 0);
 	if (!tracked || tracked->state != newstate)

@@ -76,7 +76,8 @@ class BtfTier:
         self._more.append(connect)
         lend_maps(self._open_core, connect)
         connect.load()
-        self._more += [program.attach_cgroup(cgroup) for program in connect.programs.values()]
+        for program in connect.programs.values():
+            self._more.append(program.attach_cgroup(cgroup))
 
     def _look_first(self) -> None:
         """Gives the sockets that are older than us their owners; events flow already."""
