@@ -38,7 +38,7 @@ FEW_OFFSET = int(ROW.fields["error"][1]) if ROW.fields else 0
 """From this column on a row takes few different values: one look-up answers for all of them."""
 FEW_BYTES = ROW.itemsize - FEW_OFFSET
 FEW = np.dtype([(name, ROW[name]) for name in list(ROW.names or ())[-13:]])
-SOME = 4096
+SOME = 2048
 """How many rows are made to text at once: few calls, and what the processor's cache can hold."""
 
 
