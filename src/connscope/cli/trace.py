@@ -20,6 +20,7 @@ from connscope.cli.trace_lines import TraceLines
 from connscope.config import Config, load_config
 from connscope.errors import UsageError
 from connscope.kernel.host.clock import wall_minus_boottime_ns
+from connscope.kernel.host.heap import keep_freed_memory
 from connscope.row.address import parse_network
 from connscope.row.columns import Rows
 from connscope.row.json_lines import json_lines
@@ -64,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         accept_owner=arguments.accept_owner,
         ring_bytes=arguments.ring_bytes,
     )
+    keep_freed_memory()
     with BtfTier(config) as tier:
         output = _Output(arguments.output, arguments.numeric)
         try:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connscope.errors import UsageError
-from connscope.row.text_rows import TextColumn, looked_up_column
+from connscope.row.text_rows import TextColumn, is_constant, looked_up_column
 
 __all__ = ("address_column", "address_text", "in_network", "parse_network", "v4_mapped")
 
@@ -35,8 +35,10 @@ def address_text(packed: bytes) -> str:
 def address_column(addresses: Addresses) -> TextColumn:
     """`address_text` of each; at least one."""
     packed = np.ascontiguousarray(addresses)
+    if is_constant(packed):
+        return address_text(packed[0].tobytes()).encode()
     if (packed.view(np.uint32)[:, :3] == V4_PREFIX_WORDS).all():
-        dotted: TextColumn = OCTETS[packed[:, 12:]].view(np.uint8)
+        dotted: npt.NDArray[np.uint8] = OCTETS[packed[:, 12:]].view(np.uint8)
         return dotted[:, :-1]
     return looked_up_column(packed.view("V16")[:, 0], address_text)
 

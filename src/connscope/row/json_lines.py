@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from connscope.row.address import address_column
 from connscope.row.columns import COLUMNS_OF, NO_UID, ROW, Rows
+from connscope.row.number_texts import NumberTexts
 from connscope.row.outside_text import printable
-from connscope.row.text_rows import TextRows, decimal_column, looked_up_column
-from connscope.row.wall_time import rfc3339_column
+from connscope.row.text_rows import Mask, TextRows, is_constant, looked_up_column
+from connscope.row.wall_time import rfc3339_columns, rfc3339_text
 from connscope.row.words import (
     ClosedBy,
     Failure,
@@ -34,10 +35,31 @@ from connscope.row.words import (
 
 __all__ = ("json_lines",)
 
-FEW_OFFSET = int(ROW.fields["error"][1]) if ROW.fields else 0
-"""From this column on a row takes few different values: one look-up answers for all of them."""
-FEW_BYTES = ROW.itemsize - FEW_OFFSET
+
+def _range(first: str, last: str) -> slice:
+    offsets = {name: field[1] for name, field in (ROW.fields or {}).items()}
+    return slice(offsets[first], offsets[last] + ROW[last].itemsize)
+
+
+FEW_BYTES = _range("error", "reserved")
+"""From there on a row takes few different values: one look-up answers for all of them."""
 FEW = np.dtype([(name, ROW[name]) for name in list(ROW.names or ())[-13:]])
+OWNER_BYTES = (
+    _range("process_start_ns", "cgroup_id"),
+    _range("comm", "comm"),
+    _range("netns", "uid"),
+)
+"""A process makes many rows: these too are looked up together."""
+OWNERS = ("process_start_ns", "cgroup_id", "comm", "netns", "pid", "uid")
+OWNER = np.dtype([(name, ROW[name]) for name in OWNERS])
+NUMBERS = (
+    *("connection_id", "socket_id", "socket_inode", "subflow_of", "lost"),
+    *("local_port", "peer_port"),
+    *COLUMNS_OF[Group.TRAFFIC],
+    *("rtt_us", "rtt_var_us", "min_rtt_us", "connect_us"),
+    *("isn_local", "isn_peer"),
+    *("queue_length", "queue_limit"),
+)
 SOME = 2048
 """How many rows are made to text at once: few calls, and what the processor's cache can hold."""
 
@@ -51,21 +73,23 @@ def json_lines(rows: Rows, wall_minus_boottime_ns: int) -> str:
 
 
 def _some_lines(rows: Rows, wall_minus_boottime_ns: int) -> str:
-    lines = TextRows(len(rows))
-    lines.add(looked_up_column(_few_valued(rows), _few_fragment))
+    lines, numbers = TextRows(len(rows)), NumberTexts(rows, NUMBERS)
+    lines.add(looked_up_column(_keys(rows, FEW_BYTES), _few_fragment))
     _add_times(lines, rows, wall_minus_boottime_ns)
-    _add_identity(lines, rows)
-    _add_ends(lines, rows)
+    _add_identity(lines, numbers)
+    _add_ends(lines, rows, numbers)
     _add_owner(lines, rows, wall_minus_boottime_ns)
-    _add_traffic(lines, rows)
-    _add_quality(lines, rows)
+    _add_traffic(lines, rows, numbers)
+    _add_quality(lines, rows, numbers)
     lines.add("}\n")
     return lines.text()
 
 
-def _few_valued(rows: Rows) -> npt.NDArray[Any]:
-    few = np.ascontiguousarray(rows).view(np.uint8).reshape(-1, ROW.itemsize)[:, FEW_OFFSET:]
-    return few.copy().view(f"V{FEW_BYTES}")[:, 0]
+def _keys(rows: Rows, *ranges: slice) -> npt.NDArray[Any]:
+    """Some bytes of each row, as one value of a void dtype."""
+    content = np.ascontiguousarray(rows).view(np.uint8).reshape(-1, ROW.itemsize)
+    keys = np.concatenate([content[:, part] for part in ranges], axis=1)
+    return keys.view(f"V{keys.shape[1]}")[:, 0]
 
 
 @lru_cache(16384)
@@ -94,88 +118,100 @@ def _few_fragment(key: bytes) -> str:
     return json.dumps(found, separators=(",", ":"))[:-1]
 
 
+@lru_cache(16384)
+def _owner_fragment(key: bytes, wall_minus_boottime_ns: int) -> str:
+    """Namespace, process, user and cgroup; each with a comma in front."""
+    row = np.frombuffer(key, OWNER)[0]
+    found: dict[str, object] = {}
+    if row["netns"]:
+        found["netns"] = int(row["netns"])
+    if row["pid"]:
+        found["pid"] = int(row["pid"])
+        if row["process_start_ns"]:
+            found["process_started_at"] = rfc3339_text(
+                int(row["process_start_ns"]), wall_minus_boottime_ns
+            )
+        found["comm"] = printable(row["comm"].tobytes())
+    if row["uid"] != NO_UID:
+        found["uid"] = int(row["uid"])
+    if row["cgroup_id"]:
+        found["cgroup_id"] = str(row["cgroup_id"])
+    text = json.dumps(found, separators=(",", ":"), ensure_ascii=False)[1:-1]
+    return text and f",{text}"
+
+
 def _add_times(lines: TextRows, rows: Rows, wall_minus_boottime_ns: int) -> None:
     for key, name in (("time", "time_ns"), ("opened_at", "opened_ns"), ("closed_at", "closed_ns")):
         times = rows[name]
-        if times.any():
-            texts = rfc3339_column(times, wall_minus_boottime_ns)
-            lines.add(f',"{key}":"', texts, '"', where=times > 0)
+        known = _on_all(times > 0)
+        if known is not False:
+            texts = rfc3339_columns(times, wall_minus_boottime_ns)
+            lines.add(f',"{key}":"', *texts, '"', where=known)
 
 
-def _add_identity(lines: TextRows, rows: Rows) -> None:
-    _add_text_number(lines, rows, "connection_id")
-    _add_text_number(lines, rows, "socket_id")
-    _add_number(lines, rows, "socket_inode")
-    _add_text_number(lines, rows, "subflow_of")
-    _add_number(lines, rows, "lost")
+def _add_identity(lines: TextRows, numbers: NumberTexts) -> None:
+    _add_text_number(lines, numbers, "connection_id")
+    _add_text_number(lines, numbers, "socket_id")
+    _add_number(lines, numbers, "socket_inode")
+    _add_text_number(lines, numbers, "subflow_of")
+    _add_number(lines, numbers, "lost")
 
 
-def _add_ends(lines: TextRows, rows: Rows) -> None:
+def _add_ends(lines: TextRows, rows: Rows, numbers: NumberTexts) -> None:
     lines.add(
         ',"local_address":"', address_column(rows["local_address"]), '"',
-        ',"local_port":', decimal_column(rows["local_port"]),
+        ',"local_port":', numbers.text("local_port"),
         ',"peer_address":"', address_column(rows["peer_address"]), '"',
-        ',"peer_port":', decimal_column(rows["peer_port"]),
-        ',"netns":', decimal_column(rows["netns"]),
+        ',"peer_port":', numbers.text("peer_port"),
         where=_knows(rows, Group.ENDS),
     )  # fmt: skip
 
 
 def _add_owner(lines: TextRows, rows: Rows, wall_minus_boottime_ns: int) -> None:
-    has_pid, starts = rows["pid"] > 0, rows["process_start_ns"]
-    _add_number(lines, rows, "pid")
-    lines.add(
-        ',"process_started_at":"', rfc3339_column(starts, wall_minus_boottime_ns), '"',
-        where=has_pid & (starts > 0),
-    )  # fmt: skip
-    lines.add(',"comm":', looked_up_column(rows["comm"], _json_name), where=has_pid)
-    lines.add(',"uid":', decimal_column(rows["uid"]), where=rows["uid"] != NO_UID)
-    _add_text_number(lines, rows, "cgroup_id")
+    keys = _keys(rows, *OWNER_BYTES)
+    lines.add(looked_up_column(keys, lambda key: _owner_fragment(key, wall_minus_boottime_ns)))
 
 
-def _json_name(comm: bytes) -> str:
-    return json.dumps(printable(comm), ensure_ascii=False)
-
-
-def _add_traffic(lines: TextRows, rows: Rows) -> None:
+def _add_traffic(lines: TextRows, rows: Rows, numbers: NumberTexts) -> None:
     known = _knows(rows, Group.TRAFFIC)
     for name in COLUMNS_OF[Group.TRAFFIC]:
-        lines.add(f',"{name}":', decimal_column(rows[name]), where=known)
+        lines.add(f',"{name}":', numbers.text(name), where=known)
 
 
-def _add_quality(lines: TextRows, rows: Rows) -> None:
-    has_rtt = rows["rtt_us"] > 0
+def _add_quality(lines: TextRows, rows: Rows, numbers: NumberTexts) -> None:
     lines.add(
-        ',"rtt_us":', decimal_column(rows["rtt_us"]),
-        ',"rtt_var_us":', decimal_column(rows["rtt_var_us"]),
-        where=has_rtt,
+        ',"rtt_us":', numbers.text("rtt_us"),
+        ',"rtt_var_us":', numbers.text("rtt_var_us"),
+        where=numbers.above_zero("rtt_us"),
     )  # fmt: skip
-    _add_number(lines, rows, "min_rtt_us")
-    _add_number(lines, rows, "connect_us")
+    _add_number(lines, numbers, "min_rtt_us")
+    _add_number(lines, numbers, "connect_us")
     lines.add(
-        ',"isn_local":', decimal_column(rows["isn_local"]),
-        ',"isn_peer":', decimal_column(rows["isn_peer"]),
+        ',"isn_local":', numbers.text("isn_local"),
+        ',"isn_peer":', numbers.text("isn_peer"),
         where=_knows(rows, Group.JOIN),
     )  # fmt: skip
     lines.add(
-        ',"queue_length":', decimal_column(rows["queue_length"]),
-        ',"queue_limit":', decimal_column(rows["queue_limit"]),
-        where=(rows["state"] == State.LISTEN) | (rows["kind"] == Kind.UNLISTENED),
+        ',"queue_length":', numbers.text("queue_length"),
+        ',"queue_limit":', numbers.text("queue_limit"),
+        where=_on_all((rows["state"] == State.LISTEN) | (rows["kind"] == Kind.UNLISTENED)),
     )  # fmt: skip
 
 
-def _add_number(lines: TextRows, rows: Rows, name: str) -> None:
+def _add_number(lines: TextRows, numbers: NumberTexts, name: str) -> None:
     """A number that is unknown if it is 0."""
-    numbers = rows[name]
-    lines.add(f',"{name}":', decimal_column(numbers), where=numbers > 0)
+    lines.add(f',"{name}":', numbers.text(name), where=numbers.above_zero(name))
 
 
-def _add_text_number(lines: TextRows, rows: Rows, name: str) -> None:
+def _add_text_number(lines: TextRows, numbers: NumberTexts, name: str) -> None:
     """The same as text: JavaScript has no integers of 64 bits."""
-    numbers = rows[name]
-    lines.add(f',"{name}":"', decimal_column(numbers), '"', where=numbers > 0)
+    lines.add(f',"{name}":"', numbers.text(name), '"', where=numbers.above_zero(name))
 
 
-def _knows(rows: Rows, group: Group) -> npt.NDArray[np.bool_]:
-    known: npt.NDArray[np.bool_] = rows["known"] & group.value != 0
-    return known
+def _knows(rows: Rows, group: Group) -> bool | Mask:
+    return _on_all(rows["known"] & group.value != 0)
+
+
+def _on_all(mask: Mask) -> bool | Mask:
+    """The mask, or what it says if it says the same of all lines."""
+    return bool(mask[0]) if is_constant(mask) else mask

@@ -1,8 +1,6 @@
 """Many lines of text made at once: each piece of a line is a column for all lines.
 
-A text column is an array of bytes, shape (n, width), dtype uint8, filled up with NUL; the NULs are
-dropped when the lines are joined. So a number is written without a Python object for it. A column
-that is the same on all lines is there once only: a step from line to line is one of 0 bytes.
+So a number is written without a Python object for it.
 """
 
 from __future__ import annotations
@@ -13,28 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = (
-    "TextColumn",
-    "TextRows",
-    "decimal_column",
-    "is_constant",
-    "looked_up_column",
-    "padded_column",
-    "repeated_column",
-)
+__all__ = ("Mask", "TextColumn", "TextRows", "is_constant", "looked_up_column")
 
-TextColumn = npt.NDArray[np.uint8]
+TextColumn = bytes | npt.NDArray[np.uint8]
+"""What is the same on all lines; or bytes of shape (n, width), filled up with NUL, which is dropped
+when the lines are joined."""
+
 Mask = npt.NDArray[np.bool_]
-
-BASE = 10_000
-DIGITS = 4
-BARE = np.arange(BASE).astype("S4").view(np.uint32)
-PADDED = np.char.zfill(np.arange(BASE).astype("S4"), DIGITS).view(np.uint32)
-LOWEST = np.concatenate((BARE, PADDED))
-"""Four digits as one word: of a number below 10,000, and behind those with zeros in front."""
-HIGHER = LOWEST.copy()
-HIGHER[0] = 0
-"""The same, but nothing at all for 0."""
+"""Shape (n,): on which lines."""
 
 
 class TextRows:
@@ -46,75 +30,46 @@ class TextRows:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._groups: list[tuple[list[TextColumn], Mask | None]] = []
+        self._width = 0
+        self._alike: list[bytes] = []
+        self._varying: list[tuple[slice, npt.NDArray[np.uint8]]] = []
+        self._absent: list[tuple[slice, Mask]] = []
 
-    def add(self, *pieces: str | TextColumn, where: Mask | None = None) -> None:
-        """Appends the pieces one after the other; `where` says on which lines, None on all."""
-        if where is not None and not where.any():
+    def add(self, *pieces: str | TextColumn, where: bool | Mask = True) -> None:
+        """Appends the pieces one after the other, on all lines, on none, or on those of a mask."""
+        if where is False:
             return
-        columns = [
-            repeated_column(piece.encode(), self._count) if isinstance(piece, str) else piece
-            for piece in pieces
-        ]
-        self._groups.append((columns, None if where is None or where.all() else where))
+        start = self._width
+        for piece in pieces:
+            self._append(piece.encode() if isinstance(piece, str) else piece)
+        if where is not True:
+            self._absent.append((slice(start, self._width), ~where))
+
+    def _append(self, piece: TextColumn) -> None:
+        if isinstance(piece, bytes):
+            self._alike.append(piece)
+            self._width += len(piece)
+            return
+        width = piece.shape[1]
+        self._alike.append(bytes(width))
+        self._varying.append((slice(self._width, self._width + width), piece))
+        self._width += width
 
     def text(self) -> str:
         """All lines, one after the other."""
-        alike = self._alike()
-        lines = np.empty((self._count, len(alike)), np.uint8)
-        lines[:] = alike
-        start = end = 0
-        for columns, where in self._groups:
-            for column in columns:
-                end += column.shape[1]
-                if column.strides[0]:
-                    lines[:, end - column.shape[1] : end] = column
-            if where is not None:
-                lines[~where, start:end] = 0
-            start = end
+        lines = np.empty((self._count, self._width), np.uint8)
+        lines[:] = np.frombuffer(b"".join(self._alike), np.uint8)
+        for place, column in self._varying:
+            lines[:, place] = column
+        for place, absent in self._absent:
+            lines[absent, place] = 0
         flat = lines.reshape(-1)
         return str(flat[flat != 0].data, "utf-8")
-
-    def _alike(self) -> npt.NDArray[np.uint8]:
-        """One line with what is the same on all of them."""
-        pieces = [
-            np.zeros(column.shape[1], np.uint8) if column.strides[0] else column[0]
-            for columns, _ in self._groups
-            for column in columns
-        ]
-        return np.concatenate(pieces)
-
-
-def repeated_column(text: bytes, count: int) -> TextColumn:
-    """The same text on all lines."""
-    return np.ndarray((count, len(text)), np.uint8, text, strides=(0, 1))
 
 
 def is_constant(values: npt.NDArray[Any]) -> bool:
     """True if all values are the same, of which there is at least one."""
     return bool((values == values[0]).all())
-
-
-def decimal_column(numbers: npt.NDArray[Any]) -> TextColumn:
-    """Unsigned numbers in decimal; at least one."""
-    if is_constant(numbers):
-        return repeated_column(b"%d" % numbers[0], len(numbers))
-    words, rest, table = list[npt.NDArray[np.uint32]](), _widened(numbers), LOWEST
-    while rest.any():
-        low, higher = _split(rest)
-        # Below 10,000 that is the number itself, above it a place in the half with zeros.
-        words.append(table[np.minimum(rest, low + BASE)])
-        rest, table = higher, HIGHER
-    return _joined(words)
-
-
-def padded_column(numbers: npt.NDArray[Any], digits: int) -> TextColumn:
-    """Numbers in decimal with zeros in front; what has more than so many digits loses the first."""
-    words, rest = list[npt.NDArray[np.uint32]](), _widened(numbers)
-    for _ in range(0, digits, DIGITS):
-        low, rest = _split(rest)
-        words.append(PADDED[low])
-    return _joined(words)[:, -digits:]
 
 
 def looked_up_column(values: npt.NDArray[Any], make: Callable[[bytes], str]) -> TextColumn:
@@ -127,26 +82,7 @@ def looked_up_column(values: npt.NDArray[Any], make: Callable[[bytes], str]) -> 
     keys = values.tolist()
     places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     if len(places) == 1:
-        return repeated_column(make(keys[0]).encode(), len(keys))
+        return make(keys[0]).encode()
     texts = np.array([make(key).encode() for key in places])
     places_of_rows = np.fromiter(map(places.__getitem__, keys), np.intp, len(keys))
     return texts[places_of_rows].view(np.uint8).reshape(len(keys), -1)
-
-
-def _widened(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """uint32 where that is enough: half the work."""
-    return numbers.astype(np.uint64 if numbers.dtype.itemsize > 4 else np.uint32)
-
-
-def _split(numbers: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """The lowest four digits, and the rest."""
-    rest = numbers // BASE
-    return numbers - rest * BASE, rest
-
-
-def _joined(words: list[npt.NDArray[np.uint32]]) -> TextColumn:
-    """Words of digits, lowest first, as text."""
-    joined = np.empty((len(words[0]), len(words)), np.uint32)
-    for place, word in enumerate(reversed(words)):
-        joined[:, place] = word
-    return joined.view(np.uint8)

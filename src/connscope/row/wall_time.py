@@ -8,28 +8,35 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from connscope.row.text_rows import TextColumn, is_constant, padded_column, repeated_column
+from connscope.row.decimals import padded_column
+from connscope.row.text_rows import TextColumn, is_constant
 
-__all__ = ("clock_texts", "rfc3339_column")
+__all__ = ("clock_texts", "rfc3339_columns", "rfc3339_text")
 
 SECOND_NS = 1_000_000_000
-NANOSECOND_BYTES = 10  # nine digits and the Z
 
 
-def rfc3339_column(times_ns: npt.NDArray[np.uint64], wall_minus_boottime_ns: int) -> TextColumn:
-    """RFC 3339 in UTC with nanoseconds, one for each time; nothing for 0. At least one time."""
-    if len(times_ns) > 1 and is_constant(times_ns):
-        (once,) = rfc3339_column(times_ns[:1], wall_minus_boottime_ns)
-        return repeated_column(once.tobytes(), len(times_ns))
-    seconds, rest = np.divmod(times_ns.astype(np.int64) + wall_minus_boottime_ns, SECOND_NS)
+def rfc3339_columns(
+    times_ns: npt.NDArray[np.uint64], wall_minus_boottime_ns: int
+) -> tuple[TextColumn, TextColumn, TextColumn]:
+    """RFC 3339 in UTC with nanoseconds: the second and its dot, nine digits, the Z.
+
+    0 is no time; its text is that of some other one. At least one time.
+    """
+    known = np.where(times_ns, times_ns, times_ns.max()).astype(np.int64)
+    seconds, rest = np.divmod(known + wall_minus_boottime_ns, SECOND_NS)
+    if is_constant(seconds):
+        return _utc_second(int(seconds[0])), padded_column(rest, 9), b"Z"
     distinct, places = np.unique(seconds, return_inverse=True)
-    starts = np.array([f"{_utc_second(second)}.".encode() for second in distinct.tolist()])
-    column = np.empty((len(times_ns), starts.itemsize + NANOSECOND_BYTES), np.uint8)
-    column[:, :-NANOSECOND_BYTES] = starts[places].view(np.uint8).reshape(len(times_ns), -1)
-    column[:, -NANOSECOND_BYTES:-1] = padded_column(rest, 9)
-    column[:, -1] = ord("Z")
-    column[times_ns == 0] = 0
-    return column
+    starts = np.array([_utc_second(second) for second in distinct.tolist()])
+    second_column = starts[places].view(np.uint8).reshape(len(times_ns), -1)
+    return second_column, padded_column(rest, 9), b"Z"
+
+
+def rfc3339_text(time_ns: int, wall_minus_boottime_ns: int) -> str:
+    """RFC 3339 in UTC with nanoseconds."""
+    second, rest = divmod(time_ns + wall_minus_boottime_ns, SECOND_NS)
+    return f"{_utc_second(second).decode()}{rest:09d}Z"
 
 
 def clock_texts(times_ns: npt.NDArray[np.uint64], wall_minus_boottime_ns: int) -> list[str]:
@@ -43,8 +50,8 @@ def clock_texts(times_ns: npt.NDArray[np.uint64], wall_minus_boottime_ns: int) -
 
 
 @lru_cache(4096)
-def _utc_second(second: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+def _utc_second(second: int) -> bytes:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second)).encode()
 
 
 @lru_cache(4096)

@@ -24,7 +24,7 @@ from connscope.row.words import (
 
 SECOND_NS = 1_000_000_000
 KNOWN_WITH = {
-    Group.ENDS: ("local_port", "peer_port", "netns"),
+    Group.ENDS: ("local_port", "peer_port"),
     Group.TRAFFIC: (
         "bytes_sent",
         "bytes_received",
@@ -36,7 +36,7 @@ KNOWN_WITH = {
     ),
     Group.JOIN: ("isn_local", "isn_peer"),
 }
-UNKNOWN_IF_ZERO = ("socket_inode", "lost", "pid", "rtt_us", "min_rtt_us", "connect_us")
+UNKNOWN_IF_ZERO = ("socket_inode", "lost", "netns", "pid", "rtt_us", "min_rtt_us", "connect_us")
 IDS = ("connection_id", "socket_id", "subflow_of", "cgroup_id")
 TIMES = {
     "time": "time_ns",

@@ -17,6 +17,7 @@ from connscope.row.address import (
     parse_network,
     v4_mapped,
 )
+from tests.unit.row.column_texts import column_texts
 from tests.unit.sample_rows import packed
 
 NETWORKS = st.builds(
@@ -53,8 +54,7 @@ def test_ipv6_address_is_rfc5952(address):
 def test_column_has_the_text_of_each(addresses):
     """A column of addresses is the text of each, filled up with NUL."""
     column = address_column(np.frombuffer(b"".join(addresses), np.uint8).reshape(-1, 16))
-    texts = [bytes(line).rstrip(b"\0").decode() for line in column]
-    assert texts == [address_text(address) for address in addresses]
+    assert column_texts(column, len(addresses)) == [address_text(address) for address in addresses]
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connscope.row.wall_time import clock_texts, rfc3339_column
+from connscope.row.text_rows import TextRows
+from connscope.row.wall_time import clock_texts, rfc3339_columns, rfc3339_text
 
 SECOND_NS = 1_000_000_000
 TIMES = st.lists(st.integers(0, 1 << 61), min_size=1, max_size=6)
@@ -25,12 +27,26 @@ def rfc3339(time_ns: int, offset_ns: int) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z" if time_ns else ""
 
 
+def rfc3339_texts(times_ns: npt.NDArray[np.uint64], offset_ns: int) -> list[str]:
+    """The text of each time that is one."""
+    lines = TextRows(len(times_ns))
+    lines.add(*rfc3339_columns(times_ns, offset_ns), where=times_ns > 0)
+    lines.add("\n")
+    return lines.text().split("\n")[:-1]
+
+
+@given(st.integers(1, 1 << 61), OFFSETS)
+def test_one_text_is_that_of_the_column(time_ns, offset):
+    """One time alone has the same text."""
+    assert rfc3339_text(time_ns, offset) == rfc3339(time_ns, offset)
+
+
 @given(TIMES, OFFSETS)
 def test_rfc3339_agrees_with_datetime(times, offset):
     """Each time is its UTC second and nine digits; 0 is no time and has no text."""
-    column = rfc3339_column(np.array(times, np.uint64), offset)
-    texts = [bytes(line).rstrip(b"\0").decode() for line in column]
-    assert texts == [rfc3339(at, offset) for at in times]
+    assert rfc3339_texts(np.array(times, np.uint64), offset) == [
+        rfc3339(at, offset) for at in times
+    ]
 
 
 @given(TIMES, OFFSETS)
@@ -57,12 +73,10 @@ def kathmandu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_only_the_clock_is_local(kathmandu: None):
     """RFC 3339 is in UTC wherever the machine stands, the clock is what hangs there on the wall."""
     times = np.array([1_600_000_123 * SECOND_NS], np.uint64)
-    (line,) = rfc3339_column(times, 0)
-    assert bytes(line).decode() == "2020-09-13T12:28:43.000000000Z"
+    assert rfc3339_texts(times, 0) == ["2020-09-13T12:28:43.000000000Z"]
     assert clock_texts(times, 0) == ["18:13:43.000"]
 
 
 def test_offset_may_be_before_boot():
     """A wall clock that is behind the time since boot still has a text."""
-    (line,) = rfc3339_column(np.array([1], np.uint64), -2)
-    assert bytes(line).decode() == "1969-12-31T23:59:59.999999999Z"
+    assert rfc3339_text(1, -2) == "1969-12-31T23:59:59.999999999Z"
