@@ -15,11 +15,12 @@
 static __always_inline void connecting(struct tracked_socket *tracked, struct sock *sk, __u64 now)
 {
 	forget_connection(tracked);
-	/* The attempt that connect.bpf.c has just noted: it became a SYN. */
-	tracked->attempt.started_ns = 0;
 	tracked->role = ROLE_CLIENT;
 	tracked->connect_ns = now;
-	if (!note_current(&tracked->owner, OWNER_CONNECT))
+	/* The attempt that connect.bpf.c has just noted, with its owner: it became a SYN. */
+	if (tracked->attempt.started_ns)
+		tracked->attempt.started_ns = 0;
+	else if (!note_current(&tracked->owner, OWNER_CONNECT))
 		tracked->owner.pid = 0;
 	note_inode(tracked, sk);
 }
@@ -312,14 +313,13 @@ int BPF_PROG(inet_sock_set_state_again, struct sock *sk, int oldstate, int newst
 }
 
 /* The very end of a socket: too late to read it, right to settle what never became a SYN. */
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(tcp_destroy_sock, struct sock *sk)
+static __always_inline void end_socket(struct sock *sk)
 {
 	struct tracked_socket *tracked;
 	struct tcp_sock *tp;
 
 	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+		return;
 	if (accept_owners_kept) {
 		__u64 cookie = bpf_get_socket_cookie(sk);
 
@@ -329,6 +329,21 @@ int BPF_PROG(tcp_destroy_sock, struct sock *sk)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (tracked && tp)
 		settle_attempt(tracked, tp);
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tcp_destroy_sock, struct sock *sk)
+{
+	end_socket(sk);
+	return 0;
+}
+
+/* For the runs of the one above that the kernel skips, see inet_sock_set_state_again. What was
+ * settled is not settled twice. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tcp_destroy_sock_again, struct sock *sk)
+{
+	end_socket(sk);
 	return 0;
 }
 

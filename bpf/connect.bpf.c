@@ -28,9 +28,10 @@ static __always_inline struct attempt *note_attempt(struct bpf_sock_addr *ctx)
 	tp = bpf_skc_to_tcp_sock(ctx->sk);
 	if (tp)
 		settle_attempt(tracked, tp);
+	/* The kernel asks us only for a socket that is not connected: nobody else owns it now. */
+	if (!note_current(&tracked->owner, OWNER_CONNECT))
+		tracked->owner.pid = 0;
 	attempt = &tracked->attempt;
-	if (!note_current(&attempt->owner, OWNER_CONNECT))
-		attempt->owner.pid = 0;
 	attempt->peer_port = bpf_ntohs(ctx->user_port);
 	attempt->denied = 0;
 	/* Programs of the cgroups below the root have run before us. */

@@ -33,7 +33,7 @@ static __always_inline void settle_attempt(struct tracked_socket *tracked, struc
 		row->failure = attempt->denied ? FAILURE_DENIED : FAILURE_UNREACHABLE;
 		row->error = attempt->denied ? EPERM : 0;
 		fill_ends(row, tp);
-		fill_owner(row, tp, &attempt->owner);
+		fill_owner(row, tp, &tracked->owner);
 		row->state = TCP_CLOSE;
 		row->family = attempt->family;
 		row->peer_port = attempt->peer_port;

@@ -17,10 +17,9 @@ struct owner {
 	__u8 comm[16];
 };
 
-/* A connect() that was asked for and of which no SYN was seen yet. */
+/* A connect() that was asked for and of which no SYN was seen yet; its owner is the socket's. */
 struct attempt {
 	__u64 started_ns; /* 0: none */
-	struct owner owner;
 	__u8 peer_address[16];
 	__u16 peer_port;
 	__u8 family;
