@@ -1,13 +1,25 @@
-"""Programs in a network namespace of their own."""
+"""Programs and sockets in network namespaces of their own."""
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 PATIENCE_S = 30
+CLONE_NEWNET = 0x40000000
+LIBC = ctypes.CDLL(None, use_errno=True)
+OWN_NAMESPACE = Path("/proc/thread-self/ns/net")
+SYSCTLS = Path("/proc/sys/net")
 
 
 def run_in_namespace(program: str, *commands: str) -> Any:
@@ -27,3 +39,134 @@ def run_in_namespace(program: str, *commands: str) -> Any:
         timeout=PATIENCE_S,
     )
     return json.loads(finished.stdout)
+
+
+def change_namespace(function: Any, *arguments: int) -> None:
+    """Calls setns or unshare; the calling thread alone moves."""
+    if function(*arguments):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+class Namespace:
+    """A network namespace with its loopback up, held by one descriptor.
+
+    It has no name and nobody lives in it: it ends with the last of its sockets, also when the test
+    is killed.
+    """
+
+    def __init__(self) -> None:
+        home = os.open(OWN_NAMESPACE, os.O_RDONLY)
+        try:
+            change_namespace(LIBC.unshare, CLONE_NEWNET)
+            self.fd = os.open(OWN_NAMESPACE, os.O_RDONLY)
+            change_namespace(LIBC.setns, home, CLONE_NEWNET)
+        finally:
+            os.close(home)
+        self.inode = os.fstat(self.fd).st_ino
+        self.run("ip link set lo up")
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """The calling thread is in the namespace, and so is what it makes: sockets, processes."""
+        home = os.open(OWN_NAMESPACE, os.O_RDONLY)
+        change_namespace(LIBC.setns, self.fd, CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            change_namespace(LIBC.setns, home, CLONE_NEWNET)
+            os.close(home)
+
+    def run(self, command: str, text: str | None = None) -> str:
+        """Runs a command in the namespace, with `text` as its input; returns what it prints."""
+        words = command.split()
+        assert shutil.which(words[0]), f"no {words[0]} here: run tools/setup.sh --dev"
+        with self.entered():
+            finished = subprocess.run(
+                words, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            )
+        assert finished.returncode == 0, f"{command}: {finished.stderr}"
+        return finished.stdout
+
+    def filter(self, rules: str, hook: str = "input") -> None:
+        """Makes nftables' ruleset: one table ``inet test`` with one chain on one hook."""
+        chain = f"chain rules {{ type filter hook {hook} priority 0; {rules}\n }}"
+        self.run("nft -f -", text=f"flush ruleset\ntable inet test {{ {chain}\n }}\n")
+
+    def filtered(self) -> list[int]:
+        """How many packets each rule with a ``counter`` has met, in the order of the rules."""
+        listed = json.loads(self.run("nft -j list chain inet test rules"))
+        rules = [item["rule"]["expr"] for item in listed["nftables"] if "rule" in item]
+        parts = [part for rule in rules for part in rule if "counter" in part]
+        return [int(part["counter"]["packets"]) for part in parts]
+
+    def set(self, name: str, value: object) -> None:
+        """Sets a sysctl of the namespace, e.g. ``ipv4/tcp_syn_retries``."""
+        with self.entered():
+            (SYSCTLS / name).write_text(str(value))
+
+    def tcp(self, family: int = socket.AF_INET) -> socket.socket:
+        """A TCP socket of the namespace."""
+        with self.entered():
+            return socket.socket(family)
+
+    def listener(self, address: str, port: int = 0, backlog: int = 16) -> socket.socket:
+        """A listening socket of the namespace."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with self.entered():
+            return socket.create_server((address, port), family=family, backlog=backlog)
+
+    def close(self) -> None:
+        """Lets go of it."""
+        os.close(self.fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class NamespacePair:
+    """Two namespaces joined by a veth: `left` is 10.77.0.1 and fd77::1, `right` the same with 2."""
+
+    left_address, right_address = "10.77.0.1", "10.77.0.2"
+    left_address6, right_address6 = "fd77::1", "fd77::2"
+
+    def __init__(self) -> None:
+        self.left, self.right = Namespace(), Namespace()
+        peer = f"/proc/{os.getpid()}/fd/{self.right.fd}"
+        self.left.run(f"ip link add veth0 type veth peer name veth0 netns {peer}")
+        for namespace in (self.left, self.right):
+            namespace.run("ip link set veth0 up")
+        for namespace, v4, v6 in (
+            (self.left, self.left_address, self.left_address6),
+            (self.right, self.right_address, self.right_address6),
+        ):
+            namespace.run(f"ip addr add {v4}/24 dev veth0")
+            namespace.run(f"ip addr add {v6}/64 dev veth0 nodad")
+
+    def cut(self) -> None:
+        """Takes the link down: what is sent from now on is lost."""
+        self.right.run("ip link set veth0 down")
+
+    def close(self) -> None:
+        """Lets go of both; the link goes with them."""
+        self.left.close()
+        self.right.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
