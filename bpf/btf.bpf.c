@@ -164,15 +164,6 @@ static __noinline void closed(struct tracked_socket *tracked, struct tcp_sock *t
 	forget_connection(tracked);
 }
 
-static __always_inline void fill_queue(struct connection_row *row, struct sock *sk)
-{
-	row->queue_length = sk->sk_ack_backlog;
-	row->queue_limit = sk->sk_max_ack_backlog;
-	row->peer_port = 0;
-	row->known &= ~GROUP_TRAFFIC;
-	row->exact &= ~GROUP_TRAFFIC;
-}
-
 /* → LISTEN, in the listening process. */
 static __noinline void listening(struct tracked_socket *tracked, struct tcp_sock *tp, __u64 now)
 {

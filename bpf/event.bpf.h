@@ -31,18 +31,12 @@ static __always_inline void fill_subflow(struct connection_row *row, struct tcp_
 	row->subflow_of = subflow->conn->__sk_common.skc_cookie.counter;
 }
 
-/*
- * Reserves a row and fills in all that is the same for every kind. state is the one whose FIN rules
- * hold for the counters: the old state at a change to CLOSE.
- */
-static __always_inline struct connection_row *
-start_row(struct tracked_socket *tracked, struct tcp_sock *tp, int kind, __u64 now, int state)
+/* All that is the same for every kind of row, but for the traffic. */
+static __always_inline void fill_row(struct connection_row *row, struct tracked_socket *tracked,
+				     struct tcp_sock *tp, int kind, __u64 now)
 {
-	struct connection_row *row = reserve_row();
 	const struct owner *owner = &tracked->owner;
 
-	if (!row)
-		return NULL;
 	row->kind = kind;
 	row->time_ns = now;
 	row->socket_id = tracked->socket_id;
@@ -64,16 +58,41 @@ start_row(struct tracked_socket *tracked, struct tcp_sock *tp, int kind, __u64 n
 		row->exact |= GROUP_JOIN;
 	}
 	if (accept_owners_kept && tracked->role == ROLE_SERVER) {
-		const struct owner *accepted =
-			bpf_map_lookup_elem(&accept_owners, &tracked->socket_id);
+		__u64 cookie = tracked->socket_id;
+		const struct owner *accepted = bpf_map_lookup_elem(&accept_owners, &cookie);
+
 		if (accepted)
 			owner = accepted;
 	}
 	fill_ends(row, tp);
 	fill_owner(row, tp, owner);
-	fill_traffic(row, tp, state, tracked->has_isn, tracked->isn_local);
 	fill_quality(row, tp);
 	fill_subflow(row, tp);
+}
+
+/* Of a listener, instead of traffic. */
+static __always_inline void fill_queue(struct connection_row *row, struct sock *sk)
+{
+	row->queue_length = sk->sk_ack_backlog;
+	row->queue_limit = sk->sk_max_ack_backlog;
+	row->peer_port = 0;
+	row->known &= ~GROUP_TRAFFIC;
+	row->exact &= ~GROUP_TRAFFIC;
+}
+
+/*
+ * Reserves the row of an event and fills it in. state is the one whose FIN rules hold for the
+ * counters: the old state at a change to CLOSE.
+ */
+static __always_inline struct connection_row *
+start_row(struct tracked_socket *tracked, struct tcp_sock *tp, int kind, __u64 now, int state)
+{
+	struct connection_row *row = reserve_row();
+
+	if (!row)
+		return NULL;
+	fill_row(row, tracked, tp, kind, now);
+	fill_traffic(row, tp, state, tracked->has_isn, tracked->isn_local);
 	return row;
 }
 

@@ -42,32 +42,36 @@ static __always_inline void copy_v6(__u8 address[16], struct in6_addr *from)
 	words[3] = READ(from, in6_u.u6_addr32[3]);
 }
 
-static __always_inline void fill_ends(struct connection_row *row, struct tcp_sock *tp)
+/* The ends of anything that is a socket, was one or becomes one. */
+static __always_inline void fill_common(struct connection_row *row, struct sock_common *common)
 {
-	struct inet_sock *inet = &tp->inet_conn.icsk_inet;
-	struct sock *sk = &inet->sk;
-
 	row->protocol = IPPROTO_TCP;
-	row->netns = READ(sk, __sk_common.skc_net.net, ns.inum);
-	row->state = READ(sk, __sk_common.skc_state);
-	row->local_port = READ(sk, __sk_common.skc_num);
-	/* tcp_set_state(CLOSE) gives the port back before its tracepoint; inet_sport keeps it. */
-	if (!row->local_port)
-		row->local_port = bpf_ntohs(READ(inet, inet_sport));
-	row->peer_port = bpf_ntohs(READ(sk, __sk_common.skc_dport));
+	row->netns = READ(common, skc_net.net, ns.inum);
+	row->state = READ(common, skc_state);
+	row->local_port = READ(common, skc_num);
+	row->peer_port = bpf_ntohs(READ(common, skc_dport));
 	row->family = 4;
-	if (READ(sk, __sk_common.skc_family) == AF_INET6 &&
-	    bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
-		copy_v6(row->local_address, &sk->__sk_common.skc_v6_rcv_saddr);
-		copy_v6(row->peer_address, &sk->__sk_common.skc_v6_daddr);
+	if (READ(common, skc_family) == AF_INET6 && bpf_core_field_exists(common->skc_v6_daddr)) {
+		copy_v6(row->local_address, &common->skc_v6_rcv_saddr);
+		copy_v6(row->peer_address, &common->skc_v6_daddr);
 		if (!is_v4_mapped(row->peer_address) && !is_v4_mapped(row->local_address))
 			row->family = 6;
 	} else {
-		map_v4(row->local_address, READ(sk, __sk_common.skc_rcv_saddr));
-		map_v4(row->peer_address, READ(sk, __sk_common.skc_daddr));
+		map_v4(row->local_address, READ(common, skc_rcv_saddr));
+		map_v4(row->peer_address, READ(common, skc_daddr));
 	}
 	row->known |= GROUP_ENDS;
 	row->exact |= GROUP_ENDS;
+}
+
+static __always_inline void fill_ends(struct connection_row *row, struct tcp_sock *tp)
+{
+	struct inet_sock *inet = &tp->inet_conn.icsk_inet;
+
+	fill_common(row, &inet->sk.__sk_common);
+	/* tcp_set_state(CLOSE) gives the port back before its tracepoint; inet_sport keeps it. */
+	if (!row->local_port)
+		row->local_port = bpf_ntohs(READ(inet, inet_sport));
 }
 
 /* In these states our FIN has a sequence number already. At ESTABLISHED → FIN_WAIT1 it has none

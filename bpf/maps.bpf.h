@@ -13,7 +13,9 @@
 struct owner {
 	__u64 process_start_ns;
 	__u32 pid;
-	__u32 evidence; /* enum row_owner_evidence */
+	__u8 evidence; /* enum row_owner_evidence */
+	__u8 look;     /* the number of the last look that found the socket in its fd table */
+	__u16 reserved;
 	__u8 comm[16];
 };
 
@@ -27,6 +29,12 @@ struct attempt {
 	__u32 reserved;
 };
 
+/* What looks have shown of an open connection: they do not lock it, and may never show less. */
+struct shown {
+	__u64 bytes_sent;
+	__u64 bytes_received;
+};
+
 struct tracked_socket {
 	__u64 socket_id; /* differs from the socket's own cookie in a child that was just cloned */
 	__u64 connection_id; /* of the connection that is open now; 0: none */
@@ -34,6 +42,7 @@ struct tracked_socket {
 	__u64 opened_ns;
 	struct owner owner;
 	struct attempt attempt;
+	struct shown shown;
 	__u32 isn_local;
 	__u32 isn_peer;
 	__u32 connect_us;
@@ -43,8 +52,8 @@ struct tracked_socket {
 	__u8 closed_by; /* who sent the first FIN */
 	__u8 has_isn;
 	__u8 has_tag;
-	__u8 state; /* that the last change we handled led to; a clone has its listener's */
-	__u8 reserved;
+	__u8 state;	  /* that the last change we handled led to; a clone has its listener's */
+	__u8 holder_look; /* the number of the last look that found the socket in some fd table */
 };
 
 /* socket → what we know of it. Written by every program; lives and dies with the socket, so it has

@@ -16,6 +16,7 @@ static __always_inline void note_task(struct owner *owner, struct task_struct *t
 	owner->pid = task->tgid;
 	owner->process_start_ns = leader->start_boottime;
 	owner->evidence = evidence;
+	owner->look = 0;
 	/* Two loads, not sixteen: the verifier takes a wider one as long as it ends within the
 	 * array. */
 	((__u64 *)owner->comm)[0] = *(__u64 *)&leader->comm[0];

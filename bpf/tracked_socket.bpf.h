@@ -19,6 +19,8 @@ static __always_inline void forget_connection(struct tracked_socket *tracked)
 	tracked->role = ROLE_UNKNOWN;
 	tracked->closed_by = CLOSED_BY_UNKNOWN;
 	tracked->has_isn = 0;
+	tracked->shown.bytes_sent = 0;
+	tracked->shown.bytes_received = 0;
 }
 
 /* Of what a child was cloned with it keeps nothing but the owner. */

@@ -7,8 +7,9 @@ from functools import partial
 from connscope.capture.objects import lend_maps, object_path
 from connscope.config import Config
 from connscope.errors import NotPermittedError
-from connscope.kernel import BpfLink, BpfObject
+from connscope.kernel import BpfObject
 from connscope.kernel.feature import Outcome, probe
+from connscope.kernel.resource import Resource
 
 __all__ = ("AcceptOwner",)
 
@@ -29,7 +30,7 @@ class AcceptOwner:
         self.keeps_owners = config.accept_owner == "exact"
         self.map_entries = config.accept_owners_max if self.keeps_owners else 1
 
-    def attach(self, core: BpfObject, opened: list[BpfObject | BpfLink]) -> Outcome:
+    def attach(self, core: BpfObject, opened: list[Resource]) -> Outcome:
         """Attaches to accept; what was opened is appended, to be closed by the caller.
 
         Returns:
@@ -47,9 +48,7 @@ class AcceptOwner:
         return outcome
 
     @staticmethod
-    def _attach(
-        core: BpfObject, opened: list[BpfObject | BpfLink], name: str, only: str | None
-    ) -> None:
+    def _attach(core: BpfObject, opened: list[Resource], name: str, only: str | None) -> None:
         accept = BpfObject(object_path(name))
         try:
             for program in accept.programs.values():

@@ -9,13 +9,15 @@ from typing import Self
 import numpy as np
 
 from connscope.capture.accept_owner import AcceptOwner
+from connscope.capture.look import SocketLook
 from connscope.capture.objects import lend_maps, object_path
 from connscope.capture.tier import BATCH_ROWS, Losses
 from connscope.config import Config
 from connscope.errors import KernelError, NotSupportedError
-from connscope.kernel import BpfLink, BpfMap, BpfObject, Btf, RingBuffer
+from connscope.kernel import BpfMap, BpfObject, Btf, RingBuffer
 from connscope.kernel.feature import Outcome, probe
 from connscope.kernel.host.mounts import find_cgroup2
+from connscope.kernel.resource import Resource
 from connscope.row.columns import ROW, Rows, lost_row
 from connscope.row.words import Tier
 
@@ -43,7 +45,8 @@ class BtfTier:
         self._config = config
         self._core: BpfObject | None = None
         self._ring: RingBuffer | None = None
-        self._more: list[BpfObject | BpfLink] = []
+        self._look: SocketLook | None = None
+        self._more: list[Resource] = []
         self._lost_told = 0
         self.parts: dict[str, Outcome] = {}
 
@@ -62,7 +65,7 @@ class BtfTier:
             self._ring = RingBuffer(core.maps["rows"], ROW)
             self.parts["connect attempts"] = probe("connect attempts", self._watch_connects)
             core.attach()
-            self.parts["first look"] = probe("first look", self._look_first)
+            self.parts["looks"] = probe("looks", self._look_first)
             self.parts["accept owner"] = accept.attach(core, self._more)
         except BaseException:
             self.close()
@@ -80,12 +83,29 @@ class BtfTier:
             self._more.append(program.attach_cgroup(cgroup))
 
     def _look_first(self) -> None:
-        """Gives the sockets that are older than us their owners; events flow already."""
-        with BpfObject(object_path("first_look")) as look:
-            lend_maps(self._open_core, look)
-            look.load()
-            with look.programs["adopt_sockets"].attach_iterator(np.uint64) as sockets:
-                sockets.read()
+        """Finds the sockets that are older than us, and their owners; events flow already."""
+        self._look = look = SocketLook(self._open_core)
+        self._more.append(look)
+        look.adopt()
+
+    def look(self) -> Rows:
+        """All open TCP sockets of all network namespaces, see `CaptureTier.look`."""
+        return self._marked(self._open_look.sockets())
+
+    def minisockets(self) -> Rows:
+        """What the kernel keeps of connections that are no sockets: SYN_RECV and TIME_WAIT.
+
+        Their rows have ends and a state, and nothing else. They take a walk of each network
+        namespace, so they are no part of a look.
+
+        Raises:
+            KernelError: as `look`.
+        """
+        return self._marked(self._open_look.minisockets())
+
+    def _marked(self, rows: Rows) -> Rows:
+        rows["tier"] = self.tier
+        return rows
 
     def wait(self, timeout_s: float | None) -> bool:
         """Waits until there are events; False when the time is over."""
@@ -118,6 +138,7 @@ class BtfTier:
         for part in reversed(self._more):
             part.close()
         self._more = []
+        self._look = None
         if self._ring:
             self._ring.close()
             self._ring = None
@@ -130,6 +151,13 @@ class BtfTier:
         if self._core is None:
             raise RuntimeError("the tier is not open")
         return self._core
+
+    @property
+    def _open_look(self) -> SocketLook:
+        if self._look is None:
+            refusal = self.parts["looks"].error if self._core else None
+            raise refusal or RuntimeError("the tier is not open")
+        return self._look
 
     @property
     def _open_ring(self) -> RingBuffer:

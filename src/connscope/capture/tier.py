@@ -50,6 +50,15 @@ class CaptureTier(Protocol):
         `BATCH_ROWS` of them, or one more, mean that there may be more.
         """
 
+    def look(self) -> Rows:
+        """All open TCP sockets, connections and listeners, as rows of kind ``snapshot``.
+
+        Each has its counters of this moment; none is less than the last look showed.
+
+        Raises:
+            KernelError: this tier can not look here; events go on.
+        """
+
     def losses(self) -> Losses:
         """What went missing so far."""
 

@@ -144,7 +144,7 @@ def _selection(arguments: argparse.Namespace) -> Selection:
 
 WITHOUT = {
     "connect attempts": "connects that never send a SYN are not seen",
-    "first look": "sockets older than this trace have no owner until they close",
+    "looks": "sockets older than this trace have no owner until they close",
     "accept owner": "accepted connections have their listener's owner (~) until they close",
 }
 """What the lack of an optional part means."""

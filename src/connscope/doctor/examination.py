@@ -98,7 +98,7 @@ def _try_parts() -> list[Trial]:
     cost = f"costs every system call of this machine {tax_ns:+.0f} ns, measured now"
     return [
         Trial(parts["connect attempts"], "connects that never send a SYN: no route, denied"),
-        Trial(parts["first look"], "the owners of sockets that are older than connscope"),
+        Trial(parts["looks"], "sockets that are older than connscope, and their owners"),
         Trial(
             replace(parts["accept owner"], feature="accept owner by fexit"),
             "the accepting process, exact, for nothing",

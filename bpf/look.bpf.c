@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Looks: iterators that walk what is there now. Events flow meanwhile, so a socket that opens or
+ * closes during a walk is in one of both. The order of a first look: tag_sockets in each network
+ * namespace, so that each socket has storage, orphans and those in no fd table too; adopt_sockets,
+ * so that it has an owner; look_at_sockets. Later looks need the last two only.
+ */
+#include "kernel.bpf.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "event.bpf.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+	__u32 uid __attribute__((aligned(8)));
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
+
+struct bpf_map;
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	struct sock *sk;
+	void *value;
+};
+
+struct inet_timewait_sock {
+	volatile unsigned char tw_substate;
+};
+
+struct tcp_timewait_sock {
+	struct inet_timewait_sock tw_sk;
+};
+#pragma clang attribute pop
+
+#define TCP_NEW_SYN_RECV 12
+
+/* What user space says of a look, and hears of it. */
+struct look {
+	__u8 number;	      /* 1 to 255, then 1 again */
+	__u8 replaces_owners; /* whoever was not seen holding its socket gives it away */
+	__u16 reserved;
+	__u32 wrong_owners; /* sockets that others hold, but not their owner */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct look);
+} looks SEC(".maps");
+
+static __always_inline struct look *this_look(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&looks, &zero);
+}
+
+/*
+ * The ISN of a connection that is older than us, and who began it. What was sent once is bytes_sent
+ * - bytes_retrans; what the peer has or may have of that, with SYN and FIN, is bytes_acked +
+ * snd_nxt - snd_una. The client's bytes_acked has its SYN in it, the server's has not.
+ */
+static __always_inline void learn_beginning(struct tracked_socket *tracked, struct tcp_sock *tp,
+					    int state)
+{
+	__u32 snd_nxt = tp->snd_nxt;
+	__u32 sent = (__u32)tp->bytes_acked + snd_nxt - tp->snd_una;
+	__u32 our_fin = fin_queued(state) && snd_nxt == tp->write_seq;
+	__u32 syn = sent - (__u32)(tp->bytes_sent - tp->bytes_retrans) - our_fin;
+	__u32 isn = isn_of(tp);
+
+	if (syn > 1)
+		return;
+	tracked->role = syn ? ROLE_CLIENT : ROLE_SERVER;
+	tracked->isn_local = syn ? isn : isn - 1;
+	tracked->isn_peer = tp->rcv_nxt - (__u32)tp->bytes_received - 1;
+	tracked->has_isn = 1;
+}
+
+/*
+ * Storage for a socket that is older than us. The walk holds the socket's lock (04c7820b776f
+ * ("bpf: tcp: Bpf iter batching and lock_sock"), 5.15); before that a torn read learns nothing, or
+ * tags what an event has just tagged the same.
+ */
+SEC("iter/tcp")
+int tag_sockets(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct tracked_socket *tracked;
+	struct tcp_sock *tp;
+	struct sock *sk;
+	int state;
+
+	if (!common)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(common);
+	if (!tp)
+		return 0;
+	sk = &tp->inet_conn.icsk_inet.sk;
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	tracked = track(sk);
+	if (!tracked)
+		return 0;
+	state = sk->__sk_common.skc_state;
+	if (state == TCP_LISTEN)
+		tracked->role = ROLE_SERVER;
+	else if (state == TCP_SYN_SENT)
+		tracked->role = ROLE_CLIENT;
+	else if (state != TCP_CLOSE && state != TCP_SYN_RECV && !tracked->has_isn)
+		learn_beginning(tracked, tp, state);
+	return 0;
+}
+
+/* Who holds the socket: the owner, or the first of those that do if there is none, or if it is
+ * certain that the owner does not. Tasks come in the order of their pids. */
+static __always_inline void note_holder(struct tracked_socket *tracked, struct task_struct *task,
+					const struct look *look)
+{
+	struct owner *owner = &tracked->owner;
+	bool is_first = tracked->holder_look != look->number;
+	__u32 evidence = OWNER_FD_TABLE;
+
+	tracked->holder_look = look->number;
+	if (owner->pid && owner->look == look->number)
+		return;
+	if (owner->pid == task->tgid &&
+	    owner->process_start_ns == task->group_leader->start_boottime) {
+		/* It was seen with the socket, and may have got another name by exec. */
+		if (owner->evidence == OWNER_CONNECT || owner->evidence == OWNER_ACCEPT)
+			evidence = owner->evidence;
+	} else if (owner->pid && !look->replaces_owners && (!is_first || owner->pid > task->tgid)) {
+		return;
+	}
+	note_task(owner, task, evidence);
+	owner->look = look->number;
+}
+
+SEC("iter/task_file")
+int adopt_sockets(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct tracked_socket *tracked;
+	struct look *look = this_look();
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!task || !file || !look)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk || sk->sk_protocol != IPPROTO_TCP || !bpf_skc_to_tcp_sock(sk))
+		return 0;
+	tracked = track(sk);
+	if (!tracked)
+		return 0;
+	tracked->socket_inode = file->f_inode->i_ino;
+	note_holder(tracked, task, look);
+	return 0;
+}
+
+/* Reads the counters of a socket that others may be using: again if they moved meanwhile. */
+static __always_inline void fill_live_traffic(struct connection_row *row, struct tcp_sock *tp,
+					      struct tracked_socket *tracked, int state)
+{
+	struct shown *shown = &tracked->shown;
+	bool is_quiet = false;
+
+	for (int tries = 0; tries < 4 && !is_quiet; tries++) {
+		__u32 snd_una = *(volatile __u32 *)&tp->snd_una;
+		__u32 write_seq = *(volatile __u32 *)&tp->write_seq;
+
+		fill_traffic(row, tp, state, tracked->has_isn, tracked->isn_local);
+		is_quiet = snd_una == *(volatile __u32 *)&tp->snd_una &&
+			   write_seq == *(volatile __u32 *)&tp->write_seq;
+	}
+	if (!is_quiet)
+		row->exact &= ~GROUP_TRAFFIC;
+	if (row->bytes_sent < shown->bytes_sent)
+		row->bytes_sent = shown->bytes_sent;
+	if (row->bytes_received < shown->bytes_received)
+		row->bytes_received = shown->bytes_received;
+	shown->bytes_sent = row->bytes_sent;
+	shown->bytes_received = row->bytes_received;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int look_at_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct tracked_socket *tracked = ctx->value;
+	struct connection_row row = {};
+	struct look *look = this_look();
+	struct sock *sk = ctx->sk;
+	struct tcp_sock *tp;
+	int state;
+
+	if (!tracked || !sk || !look)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp || !tracked->socket_id)
+		return 0;
+	state = sk->__sk_common.skc_state;
+	if (state == TCP_CLOSE)
+		return 0;
+	if (tracked->owner.pid && tracked->holder_look == look->number &&
+	    tracked->owner.look != look->number)
+		look->wrong_owners++;
+	fill_row(&row, tracked, tp, KIND_SNAPSHOT, bpf_ktime_get_boot_ns());
+	row.state = state;
+	/* An id that no event has given yet is the one that an event will give. */
+	if (!row.connection_id)
+		row.connection_id = name_of(row.socket_id, connection_tag(isn_of(tp)));
+	if (state == TCP_LISTEN)
+		fill_queue(&row, sk);
+	else
+		fill_live_traffic(&row, tp, tracked, state);
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}
+
+/* What the kernel keeps of connections that are no sockets yet or no longer. */
+SEC("iter/tcp")
+int look_at_minisockets(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct connection_row row = {};
+	struct tcp_timewait_sock *timewait;
+	int state;
+
+	if (!common)
+		return 0;
+	state = common->skc_state;
+	if (state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV)
+		return 0;
+	row.kind = KIND_SNAPSHOT;
+	row.time_ns = bpf_ktime_get_boot_ns();
+	row.uid = ctx->uid;
+	fill_common(&row, common);
+	row.state = TCP_SYN_RECV;
+	row.role = ROLE_SERVER;
+	timewait = bpf_skc_to_tcp_timewait_sock(common);
+	if (timewait) {
+		row.state = timewait->tw_sk.tw_substate;
+		row.role = ROLE_UNKNOWN;
+	}
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

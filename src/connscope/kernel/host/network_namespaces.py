@@ -1,0 +1,101 @@
+"""Network namespaces: which there are, which one a process is in, and work done inside of one."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from connscope.errors import NotPermittedError
+from connscope.kernel.host.mounts import parse_mounts
+
+__all__ = ("entered_network_namespace", "find_network_namespaces", "network_namespace")
+
+PROC = Path("/proc")
+CLONE_NEWNET = 0x40000000
+NETWORK_LINK = re.compile(r"net:\[(\d+)\]")
+
+
+def network_namespace(pid: int, proc: Path = PROC) -> int:
+    """The inode of a process's network namespace, the number that a row's ``netns`` has.
+
+    Raises:
+        OSError: the process is gone, or may not be looked at.
+    """
+    return (proc / str(pid) / "ns/net").stat().st_ino
+
+
+def find_network_namespaces(proc: Path = PROC) -> dict[int, Path]:
+    """The network namespaces that have a process or are mounted somewhere: inode → file to enter.
+
+    Those of processes that may not be looked at are left out, and those that nothing but an open fd
+    or a socket holds.
+    """
+    found, mount_namespaces = dict[int, Path](), dict[int, Path]()
+    for entry in proc.iterdir():
+        if entry.name.isdecimal():
+            try:
+                found.setdefault((entry / "ns/net").stat().st_ino, entry / "ns/net")
+                mount_namespaces.setdefault((entry / "ns/mnt").stat().st_ino, entry)
+            except OSError:
+                continue  # it has ended, or may not be looked at
+    for process in mount_namespaces.values():
+        for inode, path in _mounted_network_namespaces(process):
+            found.setdefault(inode, path)
+    return found
+
+
+def _mounted_network_namespaces(process: Path) -> list[tuple[int, Path]]:
+    """Those that a process sees mounted, as ``ip netns add`` leaves them."""
+    try:
+        text = (process / "mountinfo").read_text(errors="surrogateescape")
+    except OSError:
+        return []
+    links = [(NETWORK_LINK.fullmatch(mount.root), mount.point) for mount in parse_mounts(text)]
+    return [
+        (int(link[1]), process / "root" / point.relative_to("/")) for link, point in links if link
+    ]
+
+
+@contextmanager
+def entered_network_namespace(path: Path) -> Iterator[None]:
+    """This thread is in a network namespace while the block runs; nothing to do for its own.
+
+    Args:
+        path: as `find_network_namespaces` gives it.
+
+    Raises:
+        NotPermittedError: CAP_SYS_ADMIN is missing.
+        FileNotFoundError: the namespace is gone.
+    """
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        target = os.open(path, os.O_RDONLY)
+        try:
+            is_own = os.path.sameopenfile(own, target)
+            if not is_own:
+                _set_network_namespace(target)
+        finally:
+            os.close(target)
+        try:
+            yield
+        finally:
+            if not is_own:
+                _set_network_namespace(own)
+    finally:
+        os.close(own)
+
+
+def _set_network_namespace(fd: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)  # os.setns came in Python 3.12
+    if not libc.setns(fd, CLONE_NEWNET):
+        return
+    number = ctypes.get_errno()
+    if number == errno.EPERM:
+        what, missing = "entering a network namespace", ("CAP_SYS_ADMIN",)
+        raise NotPermittedError(what, "CAP_SYS_ADMIN is missing", missing)
+    raise OSError(number, os.strerror(number))
