@@ -11,26 +11,21 @@ import argparse
 import os
 import sys
 import time
-from ipaddress import IPv6Network
-from pathlib import Path
 
 from connscope.capture.btf import BtfTier
 from connscope.capture.tier import BATCH_ROWS, CaptureTier
+from connscope.cli.choice import add_choice, add_general, chosen, positive
 from connscope.cli.trace_lines import TraceLines
 from connscope.config import Config, load_config
-from connscope.errors import UsageError
 from connscope.kernel.host.clock import wall_minus_boottime_ns
 from connscope.kernel.host.heap import keep_freed_memory
-from connscope.row.address import parse_network
 from connscope.row.columns import Rows
 from connscope.row.json_lines import json_lines
 from connscope.row.selection import Selection
-from connscope.row.words import Role
 
 __all__ = ("add_arguments", "run")
 
 FORMATS = ("table", "wide", "json")
-DIRECTIONS = {"in": Role.SERVER, "out": Role.CLIENT}
 CLOCK_CHECK_S = 1.0
 
 
@@ -38,27 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of ``connscope trace``."""
     parser.add_argument("-o", "--output", choices=FORMATS, default="table", help="default: table")
     parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds")
-    parser.add_argument("-c", "--count", type=_positive, metavar="N", help="stop after N events")
-    parser.add_argument("-n", "--numeric", action="store_true", help="numbers for ports and users")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the default file")
+    parser.add_argument("-c", "--count", type=positive, metavar="N", help="stop after N events")
+    add_general(parser)
     parser.add_argument("--accept-owner", choices=("auto", "exact", "listener"))
     parser.add_argument("--ring-bytes", type=int, metavar="BYTES")
-    only = parser.add_argument_group("show only", "give one twice for either")
-    only.add_argument("-p", "--pid", type=int, action="append", default=[])
-    only.add_argument("--comm", action="append", default=[], help="process name, e.g. nginx*")
-    only.add_argument("--uid", type=int, action="append", default=[])
-    only.add_argument("--netns", type=int, action="append", default=[], metavar="INODE")
-    only.add_argument("--port", type=_port, action="append", default=[], help="of either end")
-    only.add_argument(
-        "--cidr", type=_network, action="append", default=[], help="network of either end"
-    )
-    only.add_argument("--direction", choices=tuple(DIRECTIONS), help="who connected: in or out")
-    only.add_argument("--failed", action="store_true", help="only connects that did not succeed")
+    add_choice(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Traces until the time or the count is over, or somebody stops it."""
-    selection = _selection(arguments)
+    choice = chosen(arguments)
     config = load_config(
         arguments.config,
         os.environ,
@@ -71,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             print(_describe(tier), file=sys.stderr, flush=True)
             output.begin()
-            _follow(tier, config, selection, output, arguments.duration, arguments.count)
+            _follow(tier, config, choice, output, arguments.duration, arguments.count)
         finally:
             print(_summarize(tier, output), file=sys.stderr)
     return 0
@@ -80,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _follow(
     tier: CaptureTier,
     config: Config,
-    selection: Selection,
+    choice: Selection,
     output: _Output,
     duration_s: float | None,
     count: int | None,
@@ -95,7 +79,7 @@ def _follow(
             continue
         next_read = time.monotonic() + config.drain_interval_s
         events = tier.events()
-        rows = selection.apply(events)
+        rows = choice.apply(events)
         if len(rows):
             output.write(rows if count is None else rows[: count - output.rows])
         if len(events) < BATCH_ROWS:
@@ -127,19 +111,6 @@ class _Output:
         sys.stdout.write(make(rows, self._offset_ns))
         sys.stdout.flush()
         self.rows += len(rows)
-
-
-def _selection(arguments: argparse.Namespace) -> Selection:
-    return Selection(
-        pids=tuple(arguments.pid),
-        uids=tuple(arguments.uid),
-        netns=tuple(arguments.netns),
-        comms=tuple(arguments.comm),
-        ports=tuple(arguments.port),
-        networks=tuple(arguments.cidr),
-        role=DIRECTIONS.get(arguments.direction),
-        failed=arguments.failed,
-    )
 
 
 WITHOUT = {
@@ -179,26 +150,3 @@ def _seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is no time: give seconds above 0")
     return value
-
-
-def _whole_number(text: str, lowest: int, highest: int | None, what: str) -> int:
-    value = int(text) if text.isascii() and text.isdigit() else -1
-    if value < lowest or (highest is not None and value > highest):
-        bounds = f"{lowest} or more" if highest is None else f"{lowest} to {highest}"
-        raise argparse.ArgumentTypeError(f"{text} is no {what}: give {bounds}")
-    return value
-
-
-def _positive(text: str) -> int:
-    return _whole_number(text, 1, None, "count")
-
-
-def _port(text: str) -> int:
-    return _whole_number(text, 1, 65535, "port")
-
-
-def _network(text: str) -> IPv6Network:
-    try:
-        return parse_network(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error

@@ -1,0 +1,121 @@
+"""The cells of tables: what a column of rows says, a text for each row."""
+
+from __future__ import annotations
+
+import pwd
+import socket
+from collections.abc import Callable, Collection
+from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from connscope.row.address import address_text
+from connscope.row.columns import NO_UID, Rows
+from connscope.row.outside_text import printable
+from connscope.row.words import Group, Kind, OwnerEvidence, Role, State, word
+
+__all__ = (
+    "DIRECTIONS",
+    "TableColumn",
+    "addresses",
+    "comms",
+    "directions",
+    "numbers",
+    "padded",
+    "pids",
+    "ports",
+    "service",
+    "user",
+    "users",
+    "words",
+)
+
+PORT_WIDTH = 5
+DIRECTIONS = {Role.UNKNOWN: "", Role.CLIENT: "out", Role.SERVER: "in"}
+LISTENER_KINDS = (Kind.LISTENING, Kind.UNLISTENED)
+
+
+class TableColumn(NamedTuple):
+    """A column: its title, its width (negative: to the left), and what makes its cells."""
+
+    title: str
+    width: int
+    cells: Callable[[Rows], list[str]]
+
+
+def padded(text: str, width: int) -> str:
+    """The text with spaces: behind it for a negative width, before it for any other."""
+    return text.ljust(-width) if width < 0 else text.rjust(width)
+
+
+def words(rows: Rows, name: str, enumeration: type[IntEnum]) -> list[str]:
+    """The words of an enumerated column."""
+    texts = {value: word(enumeration(value)) for value in set(rows[name].tolist())}
+    return [texts[value] for value in rows[name].tolist()]
+
+
+def numbers(rows: Rows, name: str) -> list[str]:
+    """A column of numbers that are unknown if they are 0."""
+    return [str(value) if value else "" for value in rows[name].tolist()]
+
+
+def pids(rows: Rows, proofs: Collection[OwnerEvidence]) -> list[str]:
+    """The pid; with ~ if the evidence is no proof. A listener's owner is the one that listens."""
+    columns = (rows[name].tolist() for name in ("pid", "owner_evidence", "kind", "state"))
+    return [
+        (f"{pid}" if evidence in proofs or _is_listener(kind, state) else f"~{pid}") if pid else ""
+        for pid, evidence, kind, state in zip(*columns, strict=True)
+    ]
+
+
+def _is_listener(kind: int, state: int) -> bool:
+    return kind in LISTENER_KINDS or (kind == Kind.SNAPSHOT and state == State.LISTEN)
+
+
+def comms(rows: Rows) -> list[str]:
+    """The names of the processes."""
+    return [printable(comm) for comm in rows["comm"].tolist()]
+
+
+def directions(rows: Rows) -> list[str]:
+    """Who connected: in, out, or nothing where nobody knows."""
+    return [DIRECTIONS.get(role, "") for role in rows["role"].tolist()]
+
+
+def addresses(rows: Rows, name: str) -> list[str]:
+    """The addresses of one end, nothing where it is unknown."""
+    known = rows["known"] & Group.ENDS != 0
+    packed = rows[name].copy().view("V16")[:, 0].tolist()
+    return [
+        address_text(address) if shown else ""
+        for address, shown in zip(packed, known.tolist(), strict=True)
+    ]
+
+
+def ports(rows: Rows, name: str, text: Callable[[int], str]) -> list[str]:
+    """The ports of one end."""
+    return [text(port) if port else "" for port in rows[name].tolist()]
+
+
+def users(rows: Rows, text: Callable[[int], str]) -> list[str]:
+    """The users of the sockets."""
+    return [text(uid) if uid != NO_UID else "" for uid in rows["uid"].tolist()]
+
+
+@lru_cache(65536)
+def service(port: int) -> str:
+    """A service's name as in /etc/services; the number if the name is longer than a column."""
+    try:
+        name = socket.getservbyport(port, "tcp")
+    except OSError:
+        return str(port)
+    return name if len(name) <= PORT_WIDTH else str(port)
+
+
+@lru_cache(4096)
+def user(uid: int) -> str:
+    """The user's name; the number if there is none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
