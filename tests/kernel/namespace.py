@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,6 +101,12 @@ class Namespace:
         parts = [part for rule in rules for part in rule if "counter" in part]
         return [int(part["counter"]["packets"]) for part in parts]
 
+    def until_filtered(self, packets: int) -> None:
+        """Waits until the first rule with a ``counter`` has met so many packets."""
+        end = time.monotonic() + PATIENCE_S
+        while self.filtered()[0] < packets:
+            assert time.monotonic() < end, f"not {packets} packets within {PATIENCE_S} s"
+
     def set(self, name: str, value: object) -> None:
         """Sets a sysctl of the namespace, e.g. ``ipv4/tcp_syn_retries``."""
         with self.entered():
@@ -152,8 +159,14 @@ class NamespacePair:
             namespace.run(f"ip addr add {v6}/64 dev veth0 nodad")
 
     def cut(self) -> None:
-        """Takes the link down: what is sent from now on is lost."""
-        self.right.run("ip link set veth0 down")
+        """Neither end hears TCP of the other from now on."""
+        for namespace in (self.left, self.right):
+            namespace.filter("meta l4proto tcp drop")
+
+    def mend(self) -> None:
+        """Takes all rules of both ends away."""
+        for namespace in (self.left, self.right):
+            namespace.filter("")
 
     def close(self) -> None:
         """Lets go of both; the link goes with them."""
