@@ -1,0 +1,69 @@
+"""The bytes of closed connections are the application's own, whatever system call moved them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from connscope.capture.btf import BtfTier
+from connscope.config import Config
+from tests.kernel.recorder import Recorder
+from tests.kernel.traffic.agreement import assert_bytes_agree
+from tests.traffic.build import built
+from tests.traffic.report import make
+
+GIBIBYTE = 1 << 30
+CALLS = (
+    "write",
+    "writev",
+    "sendmsg",
+    "sendmmsg",
+    "recvmmsg",
+    "sendfile",
+    "splice",
+    "zerocopy",
+    "peek",
+    "discard",
+    "wait_all",
+    "partial",
+)
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    """One tier for all tests of this file."""
+    with BtfTier(Config()) as tier:
+        yield Recorder(tier)
+
+
+@pytest.fixture(scope="module")
+def io_uring() -> None:
+    """io_uring may be used here; found out by trying."""
+    tried = subprocess.run([built("uring"), "probe"], check=False, capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f"io_uring can not be had here: {tried.stderr.strip()}")
+
+
+@pytest.mark.parametrize("v6", [0, 1], ids=["ipv4", "ipv6"])
+@pytest.mark.parametrize("call", CALLS)
+def test_bytes_by(recorder: Recorder, call: str, v6: int) -> None:
+    """3 MB there and 70 kB back are counted to the byte at both ends."""
+    assert_bytes_agree(recorder, make(call, v6=v6).connections)
+
+
+@pytest.mark.usefixtures("io_uring")
+@pytest.mark.parametrize("v6", [0, 1], ids=["ipv4", "ipv6"])
+@pytest.mark.parametrize("call", ["io_uring", "io_uring_zerocopy"])
+def test_bytes_by_ring(recorder: Recorder, call: str, v6: int) -> None:
+    """The same with io_uring, which makes no system call for each move."""
+    assert_bytes_agree(recorder, make(call, v6=v6).connections)
+
+
+def test_gibibyte(recorder: Recorder) -> None:
+    """1 GiB over one connection: not a byte more or less."""
+    report = make("bulk", size=GIBIBYTE)
+
+    assert_bytes_agree(recorder, report.connections)
+    assert report.connections[0].sent == GIBIBYTE
