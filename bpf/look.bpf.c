@@ -50,12 +50,22 @@ struct tcp_timewait_sock {
 
 #define TCP_NEW_SYN_RECV 12
 
-/* What user space says of a look, and hears of it. */
+/* Of tracked_socket.holder_look: a walk through the fd tables did not find the socket. */
+#define IN_NO_FD_TABLE 255
+
+/* What an iterator returns so that read() fails with EAGAIN and the next one shows the same object.
+ */
+#define PAUSE 1
+
+/* What user space says of a look, and what it hears. */
 struct look {
-	__u8 number;	      /* 1 to 255, then 1 again */
-	__u8 replaces_owners; /* whoever was not seen holding its socket gives it away */
-	__u16 reserved;
-	__u32 wrong_owners; /* sockets that others hold, but not their owner */
+	__u8 walk;	      /* through the fd tables: the number of the last one, 1 to 254 */
+	__u8 follows_walk;    /* that walk belongs to this look */
+	__u8 replaces_owners; /* whoever the walk did not see holding his socket loses it */
+	__u8 number;	      /* of this look, 1 to 255 */
+	__u32 strangers;      /* sockets that no walk has looked for yet */
+	__u32 wrong_owners;   /* sockets that others hold, but not their owner */
+	__u32 filled;	      /* rows in look_rows */
 };
 
 struct {
@@ -64,6 +74,18 @@ struct {
 	__type(key, __u32);
 	__type(value, struct look);
 } looks SEC(".maps");
+
+/* The rows of a look; user space sets the size. When it is full the walk pauses, so that user space
+ * can empty it. bpf_seq_write has room for 146 rows, and after a pause the kernel goes through the
+ * sockets from the first one again: with 100,000 of them that took three times as long as the rest.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct connection_row);
+} look_rows SEC(".maps");
 
 static __always_inline struct look *this_look(void)
 {
@@ -135,11 +157,11 @@ static __always_inline void note_holder(struct tracked_socket *tracked, struct t
 					const struct look *look)
 {
 	struct owner *owner = &tracked->owner;
-	bool is_first = tracked->holder_look != look->number;
+	bool is_first = tracked->holder_look != look->walk;
 	__u32 evidence = OWNER_FD_TABLE;
 
-	tracked->holder_look = look->number;
-	if (owner->pid && owner->look == look->number)
+	tracked->holder_look = look->walk;
+	if (owner->pid && owner->look == look->walk)
 		return;
 	if (owner->pid == task->tgid &&
 	    owner->process_start_ns == task->group_leader->start_boottime) {
@@ -150,7 +172,7 @@ static __always_inline void note_holder(struct tracked_socket *tracked, struct t
 		return;
 	}
 	note_task(owner, task, evidence);
-	owner->look = look->number;
+	owner->look = look->walk;
 }
 
 SEC("iter/task_file")
@@ -204,37 +226,61 @@ static __always_inline void fill_live_traffic(struct connection_row *row, struct
 	shown->bytes_received = row->bytes_received;
 }
 
+/* Whether the owner is known as well as fd tables tell it. */
+static __always_inline void count_doubts(struct tracked_socket *tracked, struct look *look)
+{
+	const struct owner *owner = &tracked->owner;
+
+	if (look->follows_walk) {
+		if (!tracked->holder_look)
+			tracked->holder_look = IN_NO_FD_TABLE;
+		if (owner->pid && tracked->holder_look == look->walk && owner->look != look->walk)
+			look->wrong_owners++;
+	} else if (!tracked->holder_look && owner->evidence != OWNER_CONNECT &&
+		   owner->evidence != OWNER_ACCEPT) {
+		look->strangers++;
+	}
+}
+
+/*
+ * Writes each open socket once: what this look has shown already it skips. So a walk can be
+ * repeated until one came to its end without a pause. After a pause the kernel counts elements to
+ * find where it was, and misses one for each that went away meanwhile.
+ */
 SEC("iter/bpf_sk_storage_map")
 int look_at_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct tracked_socket *tracked = ctx->value;
-	struct connection_row row = {};
 	struct look *look = this_look();
+	struct connection_row *row;
 	struct sock *sk = ctx->sk;
 	struct tcp_sock *tp;
+	__u32 place;
 	int state;
 
-	if (!tracked || !sk || !look)
+	if (!tracked || !sk || !look || !tracked->socket_id || tracked->shown.look == look->number)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp || !tracked->socket_id)
-		return 0;
 	state = sk->__sk_common.skc_state;
-	if (state == TCP_CLOSE)
+	if (!tp || state == TCP_CLOSE)
 		return 0;
-	if (tracked->owner.pid && tracked->holder_look == look->number &&
-	    tracked->owner.look != look->number)
-		look->wrong_owners++;
-	fill_row(&row, tracked, tp, KIND_SNAPSHOT, bpf_ktime_get_boot_ns());
-	row.state = state;
+	place = look->filled;
+	row = bpf_map_lookup_elem(&look_rows, &place);
+	if (!row)
+		return PAUSE;
+	look->filled = place + 1;
+	tracked->shown.look = look->number;
+	count_doubts(tracked, look);
+	__builtin_memset(row, 0, sizeof(*row));
+	fill_row(row, tracked, tp, KIND_SNAPSHOT, bpf_ktime_get_boot_ns());
+	row->state = state;
 	/* An id that no event has given yet is the one that an event will give. */
-	if (!row.connection_id)
-		row.connection_id = name_of(row.socket_id, connection_tag(isn_of(tp)));
+	if (!row->connection_id)
+		row->connection_id = name_of(row->socket_id, connection_tag(isn_of(tp)));
 	if (state == TCP_LISTEN)
-		fill_queue(&row, sk);
+		fill_queue(row, sk);
 	else
-		fill_live_traffic(&row, tp, tracked, state);
-	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+		fill_live_traffic(row, tp, tracked, state);
 	return 0;
 }
 

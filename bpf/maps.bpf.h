@@ -14,7 +14,7 @@ struct owner {
 	__u64 process_start_ns;
 	__u32 pid;
 	__u8 evidence; /* enum row_owner_evidence */
-	__u8 look;     /* the number of the last look that found the socket in its fd table */
+	__u8 look;     /* the last walk that found the socket in its fd table, see look.bpf.c */
 	__u16 reserved;
 	__u8 comm[16];
 };
@@ -33,6 +33,8 @@ struct attempt {
 struct shown {
 	__u64 bytes_sent;
 	__u64 bytes_received;
+	__u8 look; /* the last look that has shown it */
+	__u8 reserved[7];
 };
 
 struct tracked_socket {
@@ -53,7 +55,8 @@ struct tracked_socket {
 	__u8 has_isn;
 	__u8 has_tag;
 	__u8 state;	  /* that the last change we handled led to; a clone has its listener's */
-	__u8 holder_look; /* the number of the last look that found the socket in some fd table */
+	__u8 holder_look; /* the last walk that found the socket in any fd table; 0: none was made
+			   */
 };
 
 /* socket → what we know of it. Written by every program; lives and dies with the socket, so it has

@@ -31,6 +31,8 @@ static __always_inline void forget_parent(struct tracked_socket *tracked)
 	tracked->attempt.started_ns = 0;
 	tracked->has_tag = 0;
 	tracked->last_tag = 0;
+	tracked->holder_look = 0;
+	tracked->owner.look = 0;
 	if (tracked->owner.pid)
 		tracked->owner.evidence = OWNER_LISTENER;
 }

@@ -59,6 +59,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "owner of; what does not fit is counted and has its listener's owner.",
         ),
     ] = 65536
+    owner_check_interval_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="How often looks compare the owners of sockets with the fd tables of all "
+            "processes, which finds sockets that were passed on and processes that are gone. A "
+            "socket of which no event told the owner is looked for at once. 0: with each look.",
+        ),
+    ] = 5.0
 
     def __post_init__(self) -> None:
         if self.ring_bytes & (self.ring_bytes - 1):

@@ -47,6 +47,7 @@ class BtfTier:
         self._ring: RingBuffer | None = None
         self._look: SocketLook | None = None
         self._more: list[Resource] = []
+        self._knobs: dict[str, bool] = {}
         self._lost_told = 0
         self.parts: dict[str, Outcome] = {}
 
@@ -55,10 +56,11 @@ class BtfTier:
         self._core = core = BpfObject(object_path("btf"))
         accept = AcceptOwner(self._config)
         try:
-            core.set(
-                rdonly_cast_exists=kernel_has_rdonly_cast(),
-                accept_owners_kept=accept.keeps_owners,
-            )
+            self._knobs = {
+                "rdonly_cast_exists": kernel_has_rdonly_cast(),
+                "accept_owners_kept": accept.keeps_owners,
+            }
+            core.set(**self._knobs)
             core.maps["rows"].resize(self._config.ring_bytes)
             core.maps["accept_owners"].resize(accept.map_entries)
             core.load()
@@ -84,9 +86,10 @@ class BtfTier:
 
     def _look_first(self) -> None:
         """Finds the sockets that are older than us, and their owners; events flow already."""
-        self._look = look = SocketLook(self._open_core)
+        interval_s = self._config.owner_check_interval_s
+        self._look = look = SocketLook(self._open_core, self._knobs, interval_s)
         self._more.append(look)
-        look.adopt()
+        look.sockets()
 
     def look(self) -> Rows:
         """All open TCP sockets of all network namespaces, see `CaptureTier.look`."""

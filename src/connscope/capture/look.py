@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Mapping
+
 import numpy as np
 
-from connscope.capture.objects import lend_maps, object_path
+from connscope.capture.walks import SocketWalks
 from connscope.errors import NotPermittedError
 from connscope.kernel import BpfIterator, BpfObject
 from connscope.kernel.host.network_namespaces import (
@@ -16,23 +20,18 @@ from connscope.row.columns import ROW, Rows
 
 __all__ = ("SocketLook",)
 
-LOOK = np.dtype(
-    [
-        ("number", np.uint8),
-        ("replaces_owners", np.uint8),
-        ("reserved", np.uint16),
-        ("wrong_owners", np.uint32),
-    ]
-)
-LAST_NUMBER = 255
-ONLY_KEY = bytes(4)
+LAST_WALK, LAST_LOOK = 254, 255
+FIRST_ROWS_MAX = 16384
+"""3.5 MiB of the kernel's memory; more is asked for once there are more sockets."""
 
 
 class SocketLook(Resource):
-    """The iterators of ``look.bpf.o``, on the storage of an open core.
+    """Takes looks at the sockets of a core that captures their events meanwhile.
 
     Args:
         core: loaded and attached, so that no socket opens unseen between the walks.
+        knobs: of the core, see `SocketWalks`.
+        owner_check_interval_s: see `sockets`.
 
     Raises:
         KernelError: not supported, not permitted or failed.
@@ -42,37 +41,23 @@ class SocketLook(Resource):
             older than us and in no fd table are missing.
     """
 
-    def __init__(self, core: BpfObject) -> None:
+    def __init__(
+        self, core: BpfObject, knobs: Mapping[str, bool], owner_check_interval_s: float
+    ) -> None:
         self.namespaces_refused = 0
-        self._number = 0
-        self._object = BpfObject(object_path("look"))
-        self._iterators: list[BpfIterator] = []
+        self._core, self._knobs = core, knobs
+        self._interval_s = owner_check_interval_s
+        self._walked_s = -math.inf
+        self._walk_number = self._number = 0
+        self._walks = SocketWalks(core, knobs, FIRST_ROWS_MAX)
         try:
-            lend_maps(core, self._object)
-            self._object.load()
-            self._tag = self._attach("tag_sockets", np.dtype(np.uint64))
-            self._adopt = self._attach("adopt_sockets", np.dtype(np.uint64))
-            self._minisockets = self._attach("look_at_minisockets", ROW)
-            self._sockets = self._object.programs["look_at_sockets"].attach_iterator(
-                ROW, core.maps["tracked_sockets"]
-            )
-            self._iterators.append(self._sockets)
-            self._tag_older_sockets()
+            self._in_each_namespace(self._walks.tag)
         except BaseException:
             self.close()
             raise
 
-    def _attach(self, name: str, dtype: np.dtype[np.void] | np.dtype[np.uint64]) -> BpfIterator:
-        iterator = self._object.programs[name].attach_iterator(dtype)
-        self._iterators.append(iterator)
-        return iterator
-
-    def _tag_older_sockets(self) -> None:
-        """Gives every TCP socket of every network namespace its storage, once."""
-        self._in_each_namespace(self._tag)
-
     def _in_each_namespace(self, iterator: BpfIterator) -> list[Rows]:
-        """What an iterator says that sees one namespace only: the one it was opened in."""
+        """What an iterator says that sees one namespace only: the one it is started in."""
         found, self.namespaces_refused = list[Rows](), 0
         for path in find_network_namespaces().values():
             try:
@@ -85,38 +70,51 @@ class SocketLook(Resource):
         return found
 
     def sockets(self) -> Rows:
-        """All open TCP sockets, connections and listeners, as rows of kind ``snapshot``."""
-        rows, wrong_owners = self._walk(replaces_owners=False)
-        if wrong_owners:
-            rows, _ = self._walk(replaces_owners=True)
+        """All open TCP sockets, connections and listeners, as rows of kind ``snapshot``.
+
+        Owners are compared with the fd tables of all processes when `owner_check_interval_s` has
+        passed, and at once if there is a socket of which no event told the owner.
+        """
+        if time.monotonic() - self._walked_s >= self._interval_s:
+            return self._checked_sockets()
+        rows = self._read_sockets(follows_walk=False)
+        return self._checked_sockets() if self._walks.heard()["strangers"] else rows
+
+    def _checked_sockets(self) -> Rows:
+        self._walk_number = self._walk_number % LAST_WALK + 1
+        self._walked_s = time.monotonic()
+        self._walk_fd_tables(replaces_owners=False)
+        rows = self._read_sockets(follows_walk=True)
+        if self._walks.heard()["wrong_owners"]:
+            self._walk_fd_tables(replaces_owners=True)
+            rows = self._read_sockets(follows_walk=True)
         return rows
 
-    def _walk(self, *, replaces_owners: bool) -> tuple[Rows, int]:
-        self.adopt(replaces_owners=replaces_owners)
-        rows = self._sockets.read()
-        looks = self._object.maps["looks"]
-        return rows, int(np.frombuffer(looks.get(ONLY_KEY) or b"", LOOK)["wrong_owners"].sum())
+    def _walk_fd_tables(self, *, replaces_owners: bool) -> None:
+        self._walks.say(walk=self._walk_number, replaces_owners=replaces_owners)
+        self._walks.adopt.read()
 
-    def adopt(self, *, replaces_owners: bool = False) -> None:
-        """Gives sockets an owner by the fd tables of all processes.
+    def _read_sockets(self, *, follows_walk: bool) -> Rows:
+        self._number = self._number % LAST_LOOK + 1
+        self._walks.say(walk=self._walk_number, number=self._number, follows_walk=follows_walk)
+        rows = self._walks.read_sockets()
+        if len(rows) > self._walks.rows_max:
+            self._make_room(len(rows) + len(rows) // 8)
+        return rows
 
-        Args:
-            replaces_owners: also those whose owner the last walk did not find holding them.
-        """
-        if not replaces_owners:
-            self._number = self._number % LAST_NUMBER + 1
-        look = np.array((self._number, replaces_owners, 0, 0), LOOK)
-        self._object.maps["looks"].set(ONLY_KEY, look.tobytes())
-        self._adopt.read()
+    def _make_room(self, rows_max: int) -> None:
+        """A walk without a pause costs half as much, so the next one has none."""
+        heard = self._walks.heard()
+        larger = SocketWalks(self._core, self._knobs, rows_max)
+        self._walks.close()
+        self._walks = larger
+        larger.say(**{name: int(heard[name]) for name in heard.dtype.names})
 
     def minisockets(self) -> Rows:
         """What is no socket yet or no longer: requests in SYN_RECV, and TIME_WAIT."""
-        found = self._in_each_namespace(self._minisockets)
+        found = self._in_each_namespace(self._walks.minisockets)
         return np.concatenate(found) if found else np.empty(0, ROW)
 
     def close(self) -> None:
         """Unloads everything; a second call does nothing."""
-        for iterator in self._iterators:
-            iterator.close()
-        self._iterators = []
-        self._object.close()
+        self._walks.close()

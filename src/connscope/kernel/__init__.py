@@ -17,6 +17,7 @@ docs/kernel-library.md tells the whole story.
 from connscope.kernel.btf import Btf
 from connscope.kernel.iterator import BpfIterator
 from connscope.kernel.map import BpfMap
+from connscope.kernel.mapped_array import MappedArray
 from connscope.kernel.object import BpfObject
 from connscope.kernel.perf import PerfBuffer
 from connscope.kernel.program import BpfLink, BpfProgram
@@ -29,6 +30,7 @@ __all__ = (
     "BpfObject",
     "BpfProgram",
     "Btf",
+    "MappedArray",
     "PerfBuffer",
     "RingBuffer",
 )

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from connscope.errors import KernelError, UsageError
-from connscope.kernel import BpfObject
+from connscope.kernel import BpfObject, MappedArray
 from connscope.kernel.iterator import FIRST_BYTES
 from tests.kernel.library.writer import opened
 
+FIRST = bytes(4)
 ELEMENT = np.dtype([("key", np.uint64), ("value", np.uint64)])
 
 
@@ -57,3 +58,55 @@ def test_map_of_smaller_values_is_refused(maps: BpfObject) -> None:
     """The program would read behind them."""
     with pytest.raises(KernelError, match="attaching iter/bpf_map_elem"):
         maps.programs["walk_elements"].attach_iterator(ELEMENT, maps.maps["cells"])
+
+
+def test_walk_goes_on_after_each_pause(maps: BpfObject) -> None:
+    """A program that fills an array pauses when it is full; nothing is there twice or missing."""
+    elements, keys = maps.maps["elements"], np.arange(200, dtype=np.uint64)
+    elements.write(keys, keys * 3)
+    walk = maps.programs["collect_elements"].attach_iterator(np.uint64, elements)
+    with walk, MappedArray(maps.maps["collected"], ELEMENT) as collected:
+        found: list[np.ndarray] = []
+
+        def empty() -> None:
+            count = maps.maps["collected_count"]
+            found.append(collected.copy(int(np.frombuffer(count.get(FIRST) or b"", np.uint32)[0])))
+            count.set(FIRST, bytes(4))
+
+        assert not walk.walk(empty)
+        empty()
+        assert [len(part) for part in found] == [64, 64, 64, 8]
+        content = np.concatenate(found)
+    assert np.sort(content["key"]).tolist() == keys.tolist()
+    assert (content["value"] == content["key"] * 3).all()
+
+
+def test_walk_without_a_pause_is_whole(maps: BpfObject) -> None:
+    """True tells that nobody had to wait."""
+    maps.maps["elements"].set(np.uint64(1), np.uint64(1))
+    walk = maps.programs["collect_elements"].attach_iterator(np.uint64, maps.maps["elements"])
+    with walk:
+        assert walk.walk(lambda: pytest.fail("nothing was full"))
+
+
+def test_program_that_writes_records_is_no_walk(maps: BpfObject) -> None:
+    """What it wrote would be lost without a word."""
+    maps.maps["elements"].set(np.uint64(1), np.uint64(1))
+    walk = maps.programs["walk_elements"].attach_iterator(ELEMENT, maps.maps["elements"])
+    with walk, pytest.raises(UsageError, match="wrote records: use read"):
+        walk.walk(lambda: None)
+
+
+def test_array_of_other_values_is_refused(maps: BpfObject) -> None:
+    """Columns in the wrong places would look like numbers."""
+    with pytest.raises(UsageError, match="values of map collected have 16 bytes, the dtype 8"):
+        MappedArray(maps.maps["collected"], np.uint64)
+
+
+def test_closed_array_says_so(maps: BpfObject) -> None:
+    """Closing twice is fine, reading is not."""
+    array = MappedArray(maps.maps["collected"], ELEMENT)
+    array.close()
+    array.close()
+    with pytest.raises(UsageError, match="closed"):
+        array.copy(1)

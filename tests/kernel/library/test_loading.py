@@ -316,7 +316,7 @@ class TestRefusals:
         assert holder.stdout
         parts = holder.stdout.readline().split("/")
         held = [{int(number) for number in part.split()} for part in parts]
-        assert [len(part) for part in held] == [2, 7, 2]
+        assert [len(part) for part in held] == [3, 9, 2]
         assert all(part <= ids(walk) for part, walk in zip(held, walks, strict=True))
 
         holder.send_signal(signal.SIGKILL)

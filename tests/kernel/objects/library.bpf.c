@@ -87,6 +87,23 @@ struct {
 	__type(value, __u64);
 } elements SEC(".maps");
 
+/* Filled by collect_elements, which pauses when it is full; emptied by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct element);
+} collected SEC(".maps");
+
+/* 0 → how many are in it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} collected_count SEC(".maps");
+
 /* Written and deleted by user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -228,6 +245,25 @@ int walk_elements(struct bpf_iter__bpf_map_elem *ctx)
 	element.key = *key;
 	element.value = *value;
 	bpf_seq_write(ctx->meta->seq, &element, sizeof(element));
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int collect_elements(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u64 *key = ctx->key, *value = ctx->value;
+	struct element *element;
+	__u32 zero = 0, *count;
+
+	count = bpf_map_lookup_elem(&collected_count, &zero);
+	if (!key || !value || !count)
+		return 0;
+	element = bpf_map_lookup_elem(&collected, count);
+	if (!element)
+		return 1;
+	element->key = *key;
+	element->value = *value;
+	(*count)++;
 	return 0;
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+import numpy as np
+
 from connscope.kernel.iterator import _read_some
 
 
@@ -12,11 +14,11 @@ def test_walk_that_found_nothing_for_long_goes_on() -> None:
     """EAGAIN is the kernel's breath after a million objects, not the end."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
-    room, got = bytearray(8), []
-    reader = threading.Thread(target=lambda: got.append(_read_some(reading, memoryview(room))))
+    room, got = np.zeros(8, np.uint8), list[int]()
+    reader = threading.Thread(target=lambda: got.append(_read_some(reading, room)))
     reader.start()
     os.write(writing, b"records!")
     reader.join(10)
     os.close(reading)
     os.close(writing)
-    assert (got, bytes(room)) == ([8], b"records!")
+    assert (got, room.tobytes()) == ([8], b"records!")

@@ -26,9 +26,10 @@ def library() -> Iterator[BpfObject]:
 def test_object_names_its_parts(library: BpfObject) -> None:
     """Programs and maps are found by their names in the source; global variables are no maps."""
     assert library.name == "library"
-    assert set(library.programs) == {"write_records", "walk_elements"}
+    assert set(library.programs) == {"write_records", "walk_elements", "collect_elements"}
     assert set(library.maps) == {
-        "elements", "places", "cells", "next_numbers", "counts", "ring", "samples",
+        "elements", "places", "cells", "next_numbers", "counts", "ring", "samples", "collected",
+        "collected_count",
     }  # fmt: skip
     assert library.programs["write_records"].section == "tp_btf/task_rename"
     assert library.programs["walk_elements"].is_iterator

@@ -1,0 +1,112 @@
+"""The iterators of ``look.bpf.o``, attached, and the maps through which they talk with us."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from connscope.capture.objects import lend_maps, object_path
+from connscope.kernel import BpfIterator, BpfObject
+from connscope.kernel.mapped_array import MappedArray
+from connscope.kernel.resource import Resource
+from connscope.row.columns import ROW, Rows
+
+__all__ = ("LOOK", "SocketWalks")
+
+LOOK = np.dtype(
+    [
+        ("walk", np.uint8),
+        ("follows_walk", np.uint8),
+        ("replaces_owners", np.uint8),
+        ("number", np.uint8),
+        ("strangers", np.uint32),
+        ("wrong_owners", np.uint32),
+        ("filled", np.uint32),
+    ]
+)
+"""``struct look`` of look.bpf.c: what we say of a look, and what we hear."""
+
+ONLY_KEY = bytes(4)
+NOTHING = np.dtype(np.uint64)  # of iterators that write no records
+
+Held = TypeVar("Held", bound=Resource)
+
+
+class SocketWalks(Resource):
+    """Every way through the sockets that a look takes.
+
+    Args:
+        core: loaded; its storage is what is walked.
+        knobs: as the core has them: how the kernel is, and what is asked for.
+        rows_max: how many sockets one walk can show without a pause.
+
+    Raises:
+        KernelError: not supported, not permitted or failed.
+
+    Attributes:
+        tag: gives each TCP socket of the network namespace of the reading thread its storage.
+        adopt: gives sockets their owners by the fd tables of all processes.
+        minisockets: reads rows of SYN_RECV and TIME_WAIT in that namespace.
+        rows_max: as given.
+    """
+
+    def __init__(self, core: BpfObject, knobs: Mapping[str, bool], rows_max: int) -> None:
+        self.rows_max = rows_max
+        self._held: list[Resource] = []
+        try:
+            self._object = look = self._hold(BpfObject(object_path("look")))
+            look.set(**knobs)
+            lend_maps(core, look)
+            look.maps["look_rows"].resize(rows_max)
+            look.load()
+            programs = look.programs
+            self.tag = self._hold(programs["tag_sockets"].attach_iterator(NOTHING))
+            self.adopt = self._hold(programs["adopt_sockets"].attach_iterator(NOTHING))
+            self.minisockets = self._hold(programs["look_at_minisockets"].attach_iterator(ROW))
+            storage = core.maps["tracked_sockets"]
+            sockets = programs["look_at_sockets"].attach_iterator(NOTHING, storage)
+            self._sockets: BpfIterator = self._hold(sockets)
+            self._rows = self._hold(MappedArray(look.maps["look_rows"], ROW))
+        except BaseException:
+            self.close()
+            raise
+
+    def _hold(self, resource: Held) -> Held:
+        self._held.append(resource)
+        return resource
+
+    def say(self, **fields: int) -> None:
+        """Sets the fields of `LOOK`; those not given are 0."""
+        look = np.zeros(1, LOOK)
+        for name, value in fields.items():
+            look[name] = value
+        self._object.maps["looks"].set(ONLY_KEY, look.tobytes())
+
+    def heard(self) -> Any:
+        """One `LOOK` as the programs have left it."""
+        content = self._object.maps["looks"].get(ONLY_KEY) or bytes(LOOK.itemsize)
+        return np.frombuffer(bytearray(content), LOOK)[0]
+
+    def read_sockets(self) -> Rows:
+        """One row for each open socket that this look has not shown yet."""
+        parts = list[Rows]()
+        while not self._sockets.walk(lambda: parts.append(self._take_rows())):
+            pass  # what a walk with a pause has missed, one without shows
+        parts.append(self._take_rows())
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def _take_rows(self) -> Rows:
+        """Empties the kernel's array."""
+        look = self.heard()
+        rows = self._rows.copy(int(look["filled"]))
+        look["filled"] = 0
+        self._object.maps["looks"].set(ONLY_KEY, look.tobytes())
+        return rows
+
+    def close(self) -> None:
+        """Unloads everything; a second call does nothing."""
+        for resource in reversed(self._held):
+            resource.close()
+        self._held = []
