@@ -13,10 +13,12 @@
 #define AF_INET	      2
 #define AF_INET6      10
 #define IPPROTO_TCP   6
+#define IPPROTO_MPTCP 262
 #define SOCK_STREAM   1
 #define PF_KTHREAD    0x00200000 /* include/linux/sched.h */
 #define SOCK_DONE     1		 /* enum sock_flags, include/net/sock.h */
 #define EPERM	      1
+#define E2BIG	      7
 #define EPIPE	      32
 #define EADDRNOTAVAIL 99
 #define ENETUNREACH   101

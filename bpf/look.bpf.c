@@ -87,6 +87,17 @@ struct {
 	__type(value, struct connection_row);
 } look_rows SEC(".maps");
 
+/* MPTCP socket (its struct socket, which its subflows share) → the first process that holds it. The
+ * subflows are in no fd table, and from the MPTCP socket no typed pointer leads to their storage.
+ * Emptied by user space before each walk. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct owner);
+} mptcp_owners SEC(".maps");
+
 static __always_inline struct look *this_look(void)
 {
 	__u32 zero = 0;
@@ -175,6 +186,16 @@ static __always_inline void note_holder(struct tracked_socket *tracked, struct t
 	owner->look = look->walk;
 }
 
+static __always_inline void note_mptcp_holder(struct socket *socket, struct task_struct *task)
+{
+	__u64 key = (__u64)socket;
+	struct owner owner = {};
+
+	note_task(&owner, task, OWNER_FD_TABLE);
+	if (bpf_map_update_elem(&mptcp_owners, &key, &owner, BPF_NOEXIST) == -E2BIG)
+		COUNT_LOSS(owners_full);
+}
+
 SEC("iter/task_file")
 int adopt_sockets(struct bpf_iter__task_file *ctx)
 {
@@ -191,7 +212,13 @@ int adopt_sockets(struct bpf_iter__task_file *ctx)
 	if (!socket)
 		return 0;
 	sk = socket->sk;
-	if (!sk || sk->sk_protocol != IPPROTO_TCP || !bpf_skc_to_tcp_sock(sk))
+	if (!sk)
+		return 0;
+	if (sk->sk_protocol == IPPROTO_MPTCP) {
+		note_mptcp_holder(socket, task);
+		return 0;
+	}
+	if (sk->sk_protocol != IPPROTO_TCP || !bpf_skc_to_tcp_sock(sk))
 		return 0;
 	tracked = track(sk);
 	if (!tracked)
@@ -199,6 +226,25 @@ int adopt_sockets(struct bpf_iter__task_file *ctx)
 	tracked->socket_inode = file->f_inode->i_ino;
 	note_holder(tracked, task, look);
 	return 0;
+}
+
+/* The owner of a subflow is who holds its MPTCP socket, unless an event has told better. */
+static __always_inline void adopt_subflow(struct tracked_socket *tracked, struct tcp_sock *tp,
+					  struct sock *sk, const struct look *look)
+{
+	__u64 key = (__u64)sk->sk_socket;
+	const struct owner *holder;
+
+	if (!bpf_core_field_exists(tp->is_mptcp) || !tp->is_mptcp || !key)
+		return;
+	holder = bpf_map_lookup_elem(&mptcp_owners, &key);
+	if (!holder)
+		return;
+	tracked->holder_look = look->walk;
+	if (tracked->owner.evidence != OWNER_CONNECT && tracked->owner.evidence != OWNER_ACCEPT)
+		tracked->owner = *holder;
+	tracked->owner.look = look->walk;
+	note_inode(tracked, sk);
 }
 
 /* Reads the counters of a socket that others may be using: again if they moved meanwhile. */
@@ -270,6 +316,7 @@ int look_at_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 		return PAUSE;
 	look->filled = place + 1;
 	tracked->shown.look = look->number;
+	adopt_subflow(tracked, tp, sk, look);
 	count_doubts(tracked, look);
 	__builtin_memset(row, 0, sizeof(*row));
 	fill_row(row, tracked, tp, KIND_SNAPSHOT, bpf_ktime_get_boot_ns());

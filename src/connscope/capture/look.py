@@ -92,7 +92,7 @@ class SocketLook(Resource):
 
     def _walk_fd_tables(self, *, replaces_owners: bool) -> None:
         self._walks.say(walk=self._walk_number, replaces_owners=replaces_owners)
-        self._walks.adopt.read()
+        self._walks.adopt()
 
     def _read_sockets(self, *, follows_walk: bool) -> Rows:
         self._number = self._number % LAST_LOOK + 1

@@ -29,6 +29,7 @@ LOOK = np.dtype(
 """``struct look`` of look.bpf.c: what we say of a look, and what we hear."""
 
 ONLY_KEY = bytes(4)
+OWNER = np.dtype((np.void, 32))  # struct owner of maps.bpf.h, which nobody reads here
 NOTHING = np.dtype(np.uint64)  # of iterators that write no records
 
 Held = TypeVar("Held", bound=Resource)
@@ -47,7 +48,6 @@ class SocketWalks(Resource):
 
     Attributes:
         tag: gives each TCP socket of the network namespace of the reading thread its storage.
-        adopt: gives sockets their owners by the fd tables of all processes.
         minisockets: reads rows of SYN_RECV and TIME_WAIT in that namespace.
         rows_max: as given.
     """
@@ -63,7 +63,9 @@ class SocketWalks(Resource):
             look.load()
             programs = look.programs
             self.tag = self._hold(programs["tag_sockets"].attach_iterator(NOTHING))
-            self.adopt = self._hold(programs["adopt_sockets"].attach_iterator(NOTHING))
+            self._adopt: BpfIterator = self._hold(
+                programs["adopt_sockets"].attach_iterator(NOTHING)
+            )
             self.minisockets = self._hold(programs["look_at_minisockets"].attach_iterator(ROW))
             storage = core.maps["tracked_sockets"]
             sockets = programs["look_at_sockets"].attach_iterator(NOTHING, storage)
@@ -88,6 +90,11 @@ class SocketWalks(Resource):
         """One `LOOK` as the programs have left it."""
         content = self._object.maps["looks"].get(ONLY_KEY) or bytes(LOOK.itemsize)
         return np.frombuffer(bytearray(content), LOOK)[0]
+
+    def adopt(self) -> None:
+        """Gives sockets their owners by the fd tables of all processes."""
+        self._object.maps["mptcp_owners"].read(NOTHING, OWNER, delete=True)
+        self._adopt.read()
 
     def read_sockets(self) -> Rows:
         """One row for each open socket that this look has not shown yet."""
