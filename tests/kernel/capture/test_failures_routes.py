@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,28 +19,37 @@ from tests.kernel.recorder import Recorder, comm
 PORT = 4714
 
 
-@pytest.mark.parametrize(
-    ("route", "address", "error"),
-    [
-        ("unreachable 10.78.0.0/24", "10.78.0.1", errno.EHOSTUNREACH),
-        ("prohibit 10.78.0.0/24", "10.78.0.1", errno.EACCES),
-        ("blackhole 10.78.0.0/24", "10.78.0.1", errno.EINVAL),
-        ("throw 10.78.0.0/24", "10.78.0.1", errno.ENETUNREACH),
-        ("unreachable 10.78.0.0/24", "::ffff:10.78.0.1", errno.EHOSTUNREACH),
-        ("unreachable fd78::/64", "fd78::1", errno.EHOSTUNREACH),
-        ("prohibit fd78::/64", "fd78::1", errno.EACCES),
-        ("blackhole fd78::/64", "fd78::1", errno.EINVAL),
-        ("throw fd78::/64", "fd78::1", errno.ENETUNREACH),
-    ],
-)
-def test_route_that_refuses(recorder: Recorder, route: str, address: str, error: int) -> None:
+ROUTES = {
+    "unreachable 10.78.1.0/24": ("10.78.1.1", errno.EHOSTUNREACH),
+    "prohibit 10.78.2.0/24": ("10.78.2.1", errno.EACCES),
+    "blackhole 10.78.3.0/24": ("10.78.3.1", errno.EINVAL),
+    "throw 10.78.4.0/24": ("10.78.4.1", errno.ENETUNREACH),
+    "unreachable 10.78.5.0/24": ("::ffff:10.78.5.1", errno.EHOSTUNREACH),
+    "unreachable fd78:1::/64": ("fd78:1::1", errno.EHOSTUNREACH),
+    "prohibit fd78:2::/64": ("fd78:2::1", errno.EACCES),
+    "blackhole fd78:3::/64": ("fd78:3::1", errno.EINVAL),
+    "throw fd78:4::/64": ("fd78:4::1", errno.ENETUNREACH),
+}
+
+
+@pytest.fixture(scope="module")
+def namespace() -> Iterator[Namespace]:
+    """A namespace with all the routes that lead nowhere."""
+    with Namespace() as namespace:
+        for route in ROUTES:
+            namespace.run(f"ip route add {route}")
+        yield namespace
+
+
+@pytest.mark.parametrize(("address", "error"), ROUTES.values(), ids=ROUTES)
+def test_route_that_refuses(
+    recorder: Recorder, namespace: Namespace, address: str, error: int
+) -> None:
     """The application gets the route's errno; the row has its process, the peer and the time, no
     errno, and a word that it does not call exact."""
-    with Namespace() as namespace:
-        namespace.run(f"ip route add {route}")
-        with namespace.tcp(socket.AF_INET6 if ":" in address else socket.AF_INET) as client:
-            attempt = Attempt.make(client, address, PORT)
-        closed_ns = now_ns()
+    with namespace.tcp(socket.AF_INET6 if ":" in address else socket.AF_INET) as client:
+        attempt = Attempt.make(client, address, PORT)
+    closed_ns = now_ns()
     row = recorder.one(PORT, Kind.FAILED, netns=namespace.inode)
 
     assert attempt.error == error
