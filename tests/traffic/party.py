@@ -105,9 +105,15 @@ class Party:
 
     def count_unread(self) -> int:
         """What is there to be read at this moment."""
-        answer = fcntl.ioctl(self.socket, termios.FIONREAD, bytes(4))
-        self.unread = int(struct.unpack("i", answer)[0])
+        self.unread = self._ask(termios.FIONREAD)
         return self.unread
+
+    def count_unacked(self) -> int:
+        """What the peer has not acknowledged at this moment, sent or not."""
+        return self._ask(termios.TIOCOUTQ)
+
+    def _ask(self, request: int) -> int:
+        return int(struct.unpack("i", fcntl.ioctl(self.socket, request, bytes(4)))[0])
 
     def shut(self) -> None:
         """No more will be sent: FIN."""
