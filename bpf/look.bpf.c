@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Looks: iterators that walk what is there now. Events flow meanwhile, so a socket that opens or
- * closes during a walk is in one of both. The order of a first look: tag_sockets in each network
- * namespace, so that each socket has storage, orphans and those in no fd table too; adopt_sockets,
- * so that it has an owner; look_at_sockets. Later looks need the last two only.
+ * closes during a walk is in one of both. A first look is adopt_sockets, which gives all sockets of
+ * all fd tables storage and an owner; then tag_sockets in each network namespace that has more of
+ * them: orphans, children that nobody accepted, descriptors in flight. Then, and in each further
+ * look, look_at_sockets.
  */
 #include "kernel.bpf.h"
 #include <bpf/bpf_helpers.h>
@@ -105,33 +106,49 @@ static __always_inline struct look *this_look(void)
 	return bpf_map_lookup_elem(&looks, &zero);
 }
 
+/* A second reading in a loop: the compiler may not take it for the first. */
+#define READ_AGAIN(field) (*(volatile typeof(field) *)&(field))
+
 /*
  * The ISN of a connection that is older than us, and who began it. What was sent once is bytes_sent
  * - bytes_retrans; what the peer has or may have of that, with SYN and FIN, is bytes_acked +
  * snd_nxt - snd_una. The client's bytes_acked has its SYN in it, the server's has not.
  */
-static __always_inline void learn_beginning(struct tracked_socket *tracked, struct tcp_sock *tp,
-					    int state)
+static __always_inline void learn_isn(struct tracked_socket *tracked, struct tcp_sock *tp,
+				      int state)
 {
-	__u32 snd_nxt = tp->snd_nxt;
-	__u32 sent = (__u32)tp->bytes_acked + snd_nxt - tp->snd_una;
+	__u32 snd_una = READ_AGAIN(tp->snd_una), snd_nxt = READ_AGAIN(tp->snd_nxt);
+	__u32 sent = (__u32)tp->bytes_acked + snd_nxt - snd_una;
 	__u32 our_fin = fin_queued(state) && snd_nxt == tp->write_seq;
 	__u32 syn = sent - (__u32)(tp->bytes_sent - tp->bytes_retrans) - our_fin;
-	__u32 isn = isn_of(tp);
+	__u32 isn = isn_of(tp), isn_peer = tp->rcv_nxt - (__u32)tp->bytes_received - 1;
 
-	if (syn > 1)
+	/* Nobody locks the socket for us: numbers that moved meanwhile say nothing. */
+	if (syn > 1 || snd_una != READ_AGAIN(tp->snd_una) || snd_nxt != READ_AGAIN(tp->snd_nxt) ||
+	    isn != READ_AGAIN(tp->snd_una) - (__u32)READ_AGAIN(tp->bytes_acked) ||
+	    isn_peer != READ_AGAIN(tp->rcv_nxt) - (__u32)READ_AGAIN(tp->bytes_received) - 1)
 		return;
 	tracked->role = syn ? ROLE_CLIENT : ROLE_SERVER;
 	tracked->isn_local = syn ? isn : isn - 1;
-	tracked->isn_peer = tp->rcv_nxt - (__u32)tp->bytes_received - 1;
+	tracked->isn_peer = isn_peer;
 	tracked->has_isn = 1;
 }
 
-/*
- * Storage for a socket that is older than us. The walk holds the socket's lock (04c7820b776f
- * ("bpf: tcp: Bpf iter batching and lock_sock"), 5.15); before that a torn read learns nothing, or
- * tags what an event has just tagged the same.
- */
+/* What the kernel still knows of how a socket began that no event told of. */
+static __always_inline void learn_beginning(struct tracked_socket *tracked, struct tcp_sock *tp,
+					    struct sock *sk)
+{
+	int state = sk->__sk_common.skc_state;
+
+	if (state == TCP_LISTEN)
+		tracked->role = ROLE_SERVER;
+	else if (state == TCP_SYN_SENT)
+		tracked->role = ROLE_CLIENT;
+	else if (state != TCP_CLOSE && state != TCP_SYN_RECV && !tracked->has_isn)
+		learn_isn(tracked, tp, state);
+}
+
+/* Storage for a socket that is older than us and in no fd table. */
 SEC("iter/tcp")
 int tag_sockets(struct bpf_iter__tcp *ctx)
 {
@@ -139,7 +156,6 @@ int tag_sockets(struct bpf_iter__tcp *ctx)
 	struct tracked_socket *tracked;
 	struct tcp_sock *tp;
 	struct sock *sk;
-	int state;
 
 	if (!common)
 		return 0;
@@ -152,13 +168,7 @@ int tag_sockets(struct bpf_iter__tcp *ctx)
 	tracked = track(sk);
 	if (!tracked)
 		return 0;
-	state = sk->__sk_common.skc_state;
-	if (state == TCP_LISTEN)
-		tracked->role = ROLE_SERVER;
-	else if (state == TCP_SYN_SENT)
-		tracked->role = ROLE_CLIENT;
-	else if (state != TCP_CLOSE && state != TCP_SYN_RECV && !tracked->has_isn)
-		learn_beginning(tracked, tp, state);
+	learn_beginning(tracked, tp, sk);
 	return 0;
 }
 
@@ -204,6 +214,7 @@ int adopt_sockets(struct bpf_iter__task_file *ctx)
 	struct tracked_socket *tracked;
 	struct look *look = this_look();
 	struct socket *socket;
+	struct tcp_sock *tp;
 	struct sock *sk;
 
 	if (!task || !file || !look)
@@ -218,11 +229,13 @@ int adopt_sockets(struct bpf_iter__task_file *ctx)
 		note_mptcp_holder(socket, task);
 		return 0;
 	}
-	if (sk->sk_protocol != IPPROTO_TCP || !bpf_skc_to_tcp_sock(sk))
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (sk->sk_protocol != IPPROTO_TCP || !tp)
 		return 0;
 	tracked = track(sk);
 	if (!tracked)
 		return 0;
+	learn_beginning(tracked, tp, sk);
 	tracked->socket_inode = file->f_inode->i_ino;
 	note_holder(tracked, task, look);
 	return 0;
@@ -255,12 +268,11 @@ static __always_inline void fill_live_traffic(struct connection_row *row, struct
 	bool is_quiet = false;
 
 	for (int tries = 0; tries < 4 && !is_quiet; tries++) {
-		__u32 snd_una = *(volatile __u32 *)&tp->snd_una;
-		__u32 write_seq = *(volatile __u32 *)&tp->write_seq;
+		__u32 snd_una = READ_AGAIN(tp->snd_una), write_seq = READ_AGAIN(tp->write_seq);
 
 		fill_traffic(row, tp, state, tracked->has_isn, tracked->isn_local);
-		is_quiet = snd_una == *(volatile __u32 *)&tp->snd_una &&
-			   write_seq == *(volatile __u32 *)&tp->write_seq;
+		is_quiet = snd_una == READ_AGAIN(tp->snd_una) &&
+			   write_seq == READ_AGAIN(tp->write_seq);
 	}
 	if (!is_quiet)
 		row->exact &= ~GROUP_TRAFFIC;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ("parse_mib", "read_mib")
+__all__ = ("count_tcp_sockets", "parse_mib", "read_mib")
 
 FILES = ("snmp", "netstat")
 
@@ -38,4 +38,19 @@ def read_mib(pid: int | str = "self", proc: Path = Path("/proc")) -> dict[str, i
     found: dict[str, int] = {}
     for name in FILES:
         found |= parse_mib((proc / str(pid) / "net" / name).read_text())
+    return found
+
+
+def count_tcp_sockets(net: Path = Path("/proc/thread-self/net")) -> int:
+    """How many TCP sockets of this thread's network namespace listen or have a peer.
+
+    Without IPv6 there is no second file.
+    """
+    found = 0
+    for name, protocol in (("sockstat", "TCP:"), ("sockstat6", "TCP6:")):
+        path = net / name
+        for line in path.read_text().splitlines() if path.exists() else ():
+            words = line.split()
+            if words[:2] == [protocol, "inuse"]:
+                found += int(words[2])
     return found

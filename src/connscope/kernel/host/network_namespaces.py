@@ -35,30 +35,27 @@ def find_network_namespaces(proc: Path = PROC) -> dict[int, Path]:
     Those of processes that may not be looked at are left out, and those that nothing but an open fd
     or a socket holds.
     """
-    found, mount_namespaces = dict[int, Path](), dict[int, Path]()
+    found, mounted, mount_namespaces = dict[int, Path](), dict[int, Path](), set[int]()
     for entry in proc.iterdir():
         if entry.name.isdecimal():
             try:
                 found.setdefault((entry / "ns/net").stat().st_ino, entry / "ns/net")
-                mount_namespaces.setdefault((entry / "ns/mnt").stat().st_ino, entry)
+                mount_namespace = (entry / "ns/mnt").stat().st_ino
+                if mount_namespace not in mount_namespaces:
+                    mounted |= _mounted_network_namespaces(entry)
+                    mount_namespaces.add(mount_namespace)
             except OSError:
                 continue  # it has ended, or may not be looked at
-    for process in mount_namespaces.values():
-        for inode, path in _mounted_network_namespaces(process):
-            found.setdefault(inode, path)
-    return found
+    return mounted | found
 
 
-def _mounted_network_namespaces(process: Path) -> list[tuple[int, Path]]:
+def _mounted_network_namespaces(process: Path) -> dict[int, Path]:
     """Those that a process sees mounted, as ``ip netns add`` leaves them."""
-    try:
-        text = (process / "mountinfo").read_text(errors="surrogateescape")
-    except OSError:
-        return []
+    text = (process / "mountinfo").read_text(errors="surrogateescape")
     links = [(NETWORK_LINK.fullmatch(mount.root), mount.point) for mount in parse_mounts(text)]
-    return [
-        (int(link[1]), process / "root" / point.relative_to("/")) for link, point in links if link
-    ]
+    return {
+        int(link[1]): process / "root" / point.relative_to("/") for link, point in links if link
+    }
 
 
 @contextmanager

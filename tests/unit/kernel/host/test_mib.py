@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connscope.kernel.host.mib import parse_mib, read_mib
+from connscope.kernel.host.mib import count_tcp_sockets, parse_mib, read_mib
 
 SNMP = """\
 Tcp: RtoAlgorithm MaxConn ActiveOpens
@@ -80,3 +80,11 @@ def test_process_that_is_gone_is_an_os_error() -> None:
     """Its namespace may be gone too."""
     with pytest.raises(FileNotFoundError):
         read_mib(2**30)
+
+
+def test_tcp_sockets_of_both_families_are_counted(tmp_path: Path) -> None:
+    """IPv6 has a file of its own, or none."""
+    (tmp_path / "sockstat").write_text("sockets: used 9\nTCP: inuse 5 orphan 1\nUDP: inuse 3\n")
+    assert count_tcp_sockets(tmp_path) == 5
+    (tmp_path / "sockstat6").write_text("TCP6: inuse 2\nUDP6: inuse 4\n")
+    assert count_tcp_sockets(tmp_path) == 7
