@@ -36,16 +36,16 @@ def find_network_namespaces(proc: Path = PROC) -> dict[int, Path]:
     or a socket holds.
     """
     found, mounted, mount_namespaces = dict[int, Path](), dict[int, Path](), set[int]()
-    for entry in proc.iterdir():
-        if entry.name.isdecimal():
-            try:
-                found.setdefault((entry / "ns/net").stat().st_ino, entry / "ns/net")
-                mount_namespace = (entry / "ns/mnt").stat().st_ino
-                if mount_namespace not in mount_namespaces:
-                    mounted |= _mounted_network_namespaces(entry)
-                    mount_namespaces.add(mount_namespace)
-            except OSError:
-                continue  # it has ended, or may not be looked at
+    processes = (entry for entry in proc.iterdir() if entry.name.isdecimal())
+    for process in (proc / "self", *processes):  # we ourselves will not end meanwhile
+        try:
+            found.setdefault((process / "ns/net").stat().st_ino, process / "ns/net")
+            mount_namespace = (process / "ns/mnt").stat().st_ino
+            if mount_namespace not in mount_namespaces:
+                mounted |= _mounted_network_namespaces(process)
+                mount_namespaces.add(mount_namespace)
+        except OSError:
+            continue  # it has ended, or may not be looked at
     return mounted | found
 
 
