@@ -107,6 +107,12 @@ class Namespace:
         while self.filtered()[0] < packets:
             assert time.monotonic() < end, f"not {packets} packets within {PATIENCE_S} s"
 
+    def counter(self, protocol: str, name: str) -> int:
+        """A counter of the namespace, e.g. ``Tcp`` AttemptFails, ``TcpExt`` ListenDrops."""
+        lines = self.run("cat /proc/self/net/snmp /proc/self/net/netstat").splitlines()
+        names, values = (line.split() for line in lines if line.startswith(f"{protocol}:"))
+        return int(values[names.index(name)])
+
     def set(self, name: str, value: object) -> None:
         """Sets a sysctl of the namespace, e.g. ``ipv4/tcp_syn_retries``."""
         with self.entered():

@@ -12,7 +12,7 @@ import pytest
 from connscope.row.address import address_text
 from connscope.row.words import ClosedBy, Failure, Group, Kind, OwnerEvidence, Role
 from tests.kernel.capture.test_failures import Attempt, now_ns
-from tests.kernel.namespace import Namespace, NamespacePair
+from tests.kernel.namespace import NamespacePair
 from tests.kernel.recorder import Recorder, pick
 
 PORT = 5001
@@ -56,19 +56,12 @@ def fast_open(pair: NamespacePair) -> tuple[socket.socket, socket.socket]:
     return listener, client
 
 
-def counter(namespace: Namespace, name: str) -> int:
-    """A counter of TCP in /proc/net/snmp."""
-    lines = namespace.run("cat /proc/self/net/snmp").splitlines()
-    names, values = (line.split() for line in lines if line.startswith("Tcp:"))
-    return int(values[names.index(name)])
-
-
 def test_reset_of_a_half_open_connection(recorder: Recorder, pair: NamespacePair) -> None:
     """The peer has no socket yet, only a request: it has no row; AttemptFails has it."""
-    before = counter(pair.right, "AttemptFails")
+    before = pair.right.counter("Tcp", "AttemptFails")
     pair.left.filter(f"{SYN_ACK} reject with tcp reset")
     with pair.right.listener(*PEER), begin(pair):
-        recorder.until(lambda _: counter(pair.right, "AttemptFails") > before)
+        recorder.until(lambda _: pair.right.counter("Tcp", "AttemptFails") > before)
     recorder.one(PORT, Kind.FAILED, netns=pair.left.inode, failure=Failure.ABANDONED)
 
     assert not len(pick(recorder.rows, PORT, *OF_A_CONNECTION, netns=pair.right.inode))
