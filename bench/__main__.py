@@ -12,6 +12,7 @@ import sys
 import time
 
 from bench.lines import bulk, churn, completeness, ring, start, syscalls
+from bench.lines import filter as filter_line
 from bench.page import write_page
 from bench.result import Result
 
@@ -19,6 +20,7 @@ LINES = {
     "ring": ring.measure,
     "churn": churn.measure,
     "completeness": completeness.measure,
+    "filter": filter_line.measure,
     "bulk": bulk.measure,
     "syscalls": syscalls.measure,
     "start": start.measure,
