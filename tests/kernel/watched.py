@@ -13,6 +13,7 @@ from connscope.capture.btf import BtfTier
 from connscope.row.columns import Rows
 from connscope.row.words import Kind, State
 from tests.kernel.recorder import pick
+from tests.traffic.build import built
 
 
 def connect(server: socket.socket) -> tuple[socket.socket, socket.socket]:
@@ -38,14 +39,21 @@ def shown_ends(tier: BtfTier, port: int) -> tuple[Any, Any]:
 
 @contextmanager
 def running(program: str, *arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """A Python program that has said a line; it ends when its input does."""
+    """A Python program; what it says and hears is text. It should end when its input does."""
     prelude = "import array, os, socket, sys, time\n"
+    command = [sys.executable, "-c", prelude + program, *map(str, arguments)]
     with subprocess.Popen(
-        [sys.executable, "-c", prelude + program, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        **options,
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
+    ) as process:
+        yield process
+
+
+@contextmanager
+def started(name: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """The same with a C program of tests/traffic."""
+    command = [str(built(name)), *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield process
 

@@ -19,14 +19,15 @@ class CompilerMissingError(RuntimeError):
 
 
 def built(name: str) -> Path:
-    """The program made of ``NAME.c``, compiled now if its source is newer.
+    """The program made of ``NAME.c``, compiled now if its source or a header is newer.
 
     Raises:
         CompilerMissingError: there is no ``cc``.
         subprocess.CalledProcessError: the source does not compile; the compiler has said why.
     """
     source, program = SOURCES / f"{name}.c", CACHE / name
-    if program.exists() and program.stat().st_mtime_ns > source.stat().st_mtime_ns:
+    newest_ns = max(path.stat().st_mtime_ns for path in (source, *SOURCES.glob("*.h")))
+    if program.exists() and program.stat().st_mtime_ns > newest_ns:
         return program
     compiler = shutil.which("cc")
     if compiler is None:

@@ -16,7 +16,7 @@ from connscope.capture.btf import BtfTier
 from connscope.config import Config
 from connscope.row.words import OwnerEvidence, State
 from tests.kernel.recorder import Recorder, comm
-from tests.kernel.watched import connect, line, running, shown, shown_ends
+from tests.kernel.watched import connect, line, running, shown, shown_ends, started
 
 EACH_LOOK = Config(owner_check_interval_s=0)
 PATIENCE_S = 20
@@ -174,6 +174,30 @@ class TestWithoutFdTable:
             with BtfTier(Config()) as younger:
                 flying, _ = shown_ends(younger, listener.getsockname()[1])
         assert (flying["state"], flying["pid"]) == (State.ESTABLISHED, 0)
+
+    def test_direct_descriptor_of_io_uring(self, tier: BtfTier, listener: socket.socket) -> None:
+        """It has no number in the fd table; the event told who connected it."""
+        port = listener.getsockname()[1]
+        with started("uring_direct", "connect", port) as process:
+            server = listener.accept()[0]
+            line(process)
+            direct, _ = shown_ends(tier, port)
+            with BtfTier(Config()) as younger:
+                older, _ = shown_ends(younger, port)
+            server.close()
+            process.communicate()
+        assert (direct["pid"], direct["owner_evidence"]) == (process.pid, OwnerEvidence.CONNECT)
+        assert (older["connection_id"], older["pid"]) == (direct["connection_id"], 0)
+
+    def test_what_io_uring_accepts_has_an_owner(self, tier: BtfTier) -> None:
+        """No accept system call is made."""
+        with started("uring_direct", "accept") as process:
+            port = int(line(process))
+            with socket.create_connection(("127.0.0.1", port)):
+                line(process)
+                _, incoming = shown_ends(tier, port)
+            process.communicate()
+        assert incoming["pid"] == process.pid
 
     def test_namespace_without_a_process(self) -> None:
         """Its sockets are held from elsewhere, its orphan by nobody; it is only mounted."""
