@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 AS_OWNER := tools/privilege.sh as_owner
-C_SOURCES = $(wildcard bpf/*.c bpf/*.h tests/kernel/objects/*.c bench/objects/*.c tests/traffic/*.c)
+C_SOURCES = $(wildcard bpf/*.c bpf/*.h tests/kernel/objects/*.c bench/objects/*.c tests/traffic/*.[ch])
 ABI := src/connscope/kernel/_libbpf_abi.py
 
 .PHONY: help
