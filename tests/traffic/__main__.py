@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from tests.traffic import calls, endings, openings, subflows
+from tests.traffic import (
+    calls,
+    crowds,
+    datagrams,
+    endings,
+    homes,
+    openings,
+    subflows,
+    translations,
+    trouble,
+)
 from tests.traffic.kinds import KINDS
 
 __all__ = ("MODULES",)
 
-MODULES = (calls, endings, openings, subflows)
+MODULES = (calls, endings, openings, subflows, crowds, datagrams, homes, translations, trouble)
 """Whoever imports these has all kinds in `KINDS`."""
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ("Namespace", "counters", "leave_for_good", "nft", "run", "sysctl")
+__all__ = ("Namespace", "counters", "forget_nft", "leave_for_good", "nft", "run", "sysctl")
 
 CLONE_NEWNET = 0x40000000
 MINE = "/proc/thread-self/ns/net"
+PRIORITIES = {"prerouting": -100, "input": 0, "postrouting": 100}
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -76,9 +77,20 @@ def run(command: str) -> None:
     subprocess.run(command.split(), check=True, stdin=subprocess.DEVNULL)
 
 
-def nft(rules: str) -> None:
-    """Loads rules of nftables here; `missing_nft` says if there is no such program."""
-    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+def nft(kind: str, hook: str, rule: str) -> None:
+    """Adds a rule of nftables for IPv4 here: ``nft("filter", "input", "tcp dport 80 drop")``."""
+    chain = f"ip {kind} {hook}"
+    commands = (
+        f"add table ip {kind}",
+        f"add chain {chain} {{ type {kind} hook {hook} priority {PRIORITIES[hook]}; }}",
+        f"add rule {chain} {rule}",
+    )
+    subprocess.run(["nft", "-f", "-"], input="\n".join(commands), text=True, check=True)
+
+
+def forget_nft() -> None:
+    """Takes all rules of nftables away again."""
+    run("nft flush ruleset")
 
 
 def sysctl(name: str, value: str) -> None:

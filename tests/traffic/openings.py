@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.traffic.kinds import kind
-from tests.traffic.namespace import Namespace, counters, sysctl
+from tests.traffic.namespace import Namespace, counters, forget_nft, nft, sysctl
 from tests.traffic.party import BLOCK, Party, connect, connected, listen, loopback, new_socket
 from tests.traffic.report import End
 from tests.traffic.slow_loopback import slow_loopback
@@ -55,6 +56,40 @@ def fast_open_refused(v6: int = 0) -> Iterator[End]:
         party.wait_for_reset()
         yield party.end("refused")
         late.close()
+
+
+@kind
+def fast_open_closed_early() -> Iterator[End]:
+    """The server has answered the data of a SYN and closed before the handshake is done"""
+    with unfinished_fast_open() as (client, server):
+        yield server.close()
+        forget_nft()
+        client.receive(500)
+        client.receive_rest()
+        yield client.close()
+
+
+@kind
+def fast_open_reset_early() -> Iterator[End]:
+    """The same, and the server resets"""
+    with unfinished_fast_open() as (client, server):
+        yield server.reset()
+        client.wait_for_reset()
+        yield client.close()
+
+
+@contextmanager
+def unfinished_fast_open() -> Iterator[tuple[Party, Party]]:
+    """Both parties of a connection of which the server has not seen the client's ACK."""
+    with Namespace(), fast_listener(0) as listener:
+        for party in accepted(listener, *open_fast(listener, 0)):  # brings the cookie
+            party.close()
+        port = listener.getsockname()[1]
+        nft("filter", "input", f"tcp dport {port} tcp flags & syn == 0 drop")
+        client, server = accepted(listener, *open_fast(listener, 1000))
+        server.receive(1000)
+        server.send(500)
+        yield client, server
 
 
 def fast_listener(v6: int) -> socket.socket:

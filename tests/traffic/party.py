@@ -29,6 +29,7 @@ BLOCK = memoryview(bytes(range(256)) * 4096)
 PATIENCE_S = 20.0
 LINGER_NOTHING = struct.pack("ii", 1, 0)
 SIOCGSKNS = 0x894C
+TOTAL_RETRANS_AT = 100  # of struct tcp_info
 
 
 class Party:
@@ -39,6 +40,7 @@ class Party:
         sent: bytes that calls accepted so far.
         received: bytes that calls took out so far.
         unread: bytes that arrived and are left; noted when it is asked for or closed.
+        retransmits: noted at the close.
         ended: the peer's FIN was read.
     """
 
@@ -48,6 +50,7 @@ class Party:
         connected.settimeout(PATIENCE_S)
         self.socket, self.role = connected, role
         self.sent = self.received = self.unread = 0
+        self.retransmits = 0
         self.ended = False
         self.local = endpoint(connected.getsockname())
         self.peer = endpoint(peer or connected.getpeername())
@@ -123,6 +126,9 @@ class Party:
         """Closes the socket and gives account of it."""
         if not self.ended:  # behind the end there is nothing, but MPTCP's FIONREAD says 1
             self.count_unread()
+        if self.socket.proto == socket.IPPROTO_TCP:
+            told = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TOTAL_RETRANS_AT + 4)
+            (self.retransmits,) = struct.unpack_from("I", told, TOTAL_RETRANS_AT)
         self.socket.close()
         return self.end()
 
@@ -143,6 +149,7 @@ class Party:
             unread=self.unread,
             netns=self.netns,
             pid=os.getpid(),
+            retransmits=self.retransmits,
             protocol="mptcp" if self.socket.proto == socket.IPPROTO_MPTCP else protocol,
             outcome=outcome,
         )

@@ -27,6 +27,7 @@ class End:
         unread: bytes that arrived and were never taken.
         netns: inode of the socket's network namespace.
         pid: the process that used it.
+        retransmits: segments that TCP sent again, as TCP_INFO says at the end.
         protocol: ``tcp``, ``mptcp`` or ``udp``.
         outcome: ``closed``, or why the connect failed: ``refused``, ``timeout``, ``abandoned``.
     """
@@ -39,6 +40,7 @@ class End:
     unread: int
     netns: int
     pid: int
+    retransmits: int = 0
     protocol: str = "tcp"
     outcome: str = "closed"
 

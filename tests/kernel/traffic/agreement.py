@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from connscope.row.address import address_text
 from connscope.row.columns import Rows
 from connscope.row.words import Group, Kind, Role
@@ -31,11 +33,11 @@ def last_row(recorder: Recorder, end: End) -> Any:
     return row
 
 
-def rows_of(rows: Rows, end: End, kind: Kind) -> Rows:
-    """The rows of one kind with both ports and the namespace of that end."""
+def rows_of(rows: Rows, end: End, *kinds: Kind) -> Rows:
+    """The rows of one of the kinds with both ports and the namespace of that end."""
     local_port, peer_port = (int(text.rpartition(":")[2]) for text in (end.local, end.peer))
     found: Rows = rows[
-        (rows["kind"] == kind)
+        np.isin(rows["kind"], [int(kind) for kind in kinds])
         & (rows["netns"] == end.netns)
         & (rows["local_port"] == local_port)
         & (rows["peer_port"] == peer_port)
