@@ -277,3 +277,18 @@ def test_connection_that_nobody_accepted(
 
     assert ended(recorder, pair.right, port)["closed_by"] == ClosedBy.LOCAL_RESET
     assert ended(recorder, pair.left, port)["closed_by"] == ClosedBy.PEER_RESET
+
+
+def test_orphan_whose_peer_never_closes(
+    recorder: Recorder, pair: NamespacePair, listener: socket.socket, port: int
+) -> None:
+    """The kernel waits in FIN_WAIT2 for what TCP_LINGER2 says above its 60 s, then gives up: no
+    error came of it, and the first FIN was the client's."""
+    client, server = connect(pair, listener)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 61)
+    client.close()
+    with server:
+        row = ended(recorder, pair.left, port)
+
+    assert (row["closed_by"], row["error"]) == LOCAL
+    assert row["closed_ns"] - row["opened_ns"] > 900_000_000

@@ -51,7 +51,6 @@ class Case:
 
 CASES = {
     "keepalive": Case("drop", keep_alive, errno.ETIMEDOUT),
-    "keepalive after the peer's FIN": Case("drop", keep_alive, errno.ETIMEDOUT, server_ends=True),
     "data": Case("drop", send, errno.ETIMEDOUT),
     "data after the peer's FIN": Case("drop", send, errno.ETIMEDOUT, server_ends=True),
     "FIN": Case("drop", socket.socket.close, errno.ETIMEDOUT),
