@@ -22,8 +22,8 @@ from connscope.filter.pattern_syntax import (
 
 __all__ = ("Pattern",)
 
-STEPS_AT_MOST = 1000
-WAYS_AT_MOST = 500
+STEPS_AT_MOST = 300
+WAYS_AT_MOST = 2000
 """How many sets of ways are remembered."""
 
 
