@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pwd
 import socket
+import unicodedata
 from collections.abc import Callable, Collection
 from enum import IntEnum
 from functools import lru_cache
@@ -25,6 +26,7 @@ __all__ = (
     "pids",
     "ports",
     "service",
+    "text_width",
     "user",
     "users",
     "words",
@@ -45,7 +47,21 @@ class TableColumn(NamedTuple):
 
 def padded(text: str, width: int) -> str:
     """The text with spaces: behind it for a negative width, before it for any other."""
-    return text.ljust(-width) if width < 0 else text.rjust(width)
+    if text.isascii():
+        return text.ljust(-width) if width < 0 else text.rjust(width)
+    spaces = " " * (abs(width) - text_width(text))
+    return text + spaces if width < 0 else spaces + text
+
+
+@lru_cache(65536)
+def text_width(text: str) -> int:
+    """How many columns of a terminal the text takes: wide letters take two, accents none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF")
+        for letter in text
+    )
 
 
 def words(rows: Rows, name: str, enumeration: type[IntEnum]) -> list[str]:

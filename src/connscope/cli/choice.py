@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from ipaddress import IPv6Network
 from pathlib import Path
 
 from connscope.errors import UsageError
+from connscope.filter import Filter, parse
+from connscope.kernel.host.clock import boottime_ns
 from connscope.row.address import parse_network
+from connscope.row.columns import Rows
 from connscope.row.selection import Selection
-from connscope.row.words import Role
+from connscope.row.words import Kind, Role, State
 
-__all__ = ("add_choice", "add_general", "chosen", "positive")
+__all__ = ("Choice", "add_choice", "add_general", "chosen", "positive")
 
 DIRECTIONS = {"in": Role.SERVER, "out": Role.CLIENT}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Everything that must hold of a row that is shown; a lost row always is.
+
+    Attributes:
+        selection: the simple options.
+        filter: what ``--filter`` says.
+        listeners: only listeners, and their ends.
+    """
+
+    selection: Selection
+    filter: Filter | None = None
+    listeners: bool = False
+
+    def apply(self, rows: Rows) -> Rows:
+        """The chosen rows."""
+        rows = self.selection.apply(rows)
+        if self.filter and len(rows):
+            wanted = self.filter.mask(rows, now_ns=boottime_ns())
+            rows = rows[wanted | (rows["kind"] == Kind.LOST)]
+        if self.listeners:
+            listens = (rows["state"] == State.LISTEN) | (rows["kind"] == Kind.UNLISTENED)
+            rows = rows[listens | (rows["kind"] == Kind.LOST)]
+        return rows
 
 
 def add_general(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +55,9 @@ def add_general(parser: argparse.ArgumentParser) -> None:
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """Declares the options that choose rows."""
     only = parser.add_argument_group("show only", "give one twice for either")
+    only.add_argument(
+        "--filter", metavar="EXPR", help="e.g. 'proc:nginx -state:listen'; docs/filter.md"
+    )
     only.add_argument("-p", "--pid", type=int, action="append", default=[])
     only.add_argument("--comm", action="append", default=[], help="process name, e.g. nginx*")
     only.add_argument("--uid", type=int, action="append", default=[])
@@ -37,9 +70,13 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     only.add_argument("--failed", action="store_true", help="only connects that did not succeed")
 
 
-def chosen(arguments: argparse.Namespace) -> Selection:
-    """What the options of `add_choice` say."""
-    return Selection(
+def chosen(arguments: argparse.Namespace, *, listeners: bool = False) -> Choice:
+    """What the options of `add_choice` say.
+
+    Raises:
+        FilterError: ``--filter`` can not be understood; the message shows where.
+    """
+    selection = Selection(
         pids=tuple(arguments.pid),
         uids=tuple(arguments.uid),
         netns=tuple(arguments.netns),
@@ -49,6 +86,8 @@ def chosen(arguments: argparse.Namespace) -> Selection:
         role=DIRECTIONS.get(arguments.direction),
         failed=arguments.failed,
     )
+    wanted = parse(arguments.filter) if arguments.filter else None
+    return Choice(selection, wanted, listeners)
 
 
 def positive(text: str) -> int:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import signal
 import sys
 from types import FrameType
 
 import connscope
 from connscope.cli import doctor, trace
+from connscope.cli import list as list_command
 from connscope.cli.exit_codes import FINE, SIGNALLED, exit_code
 from connscope.errors import ConnscopeError, NotPermittedError, NotSupportedError
 
 __all__ = ("main",)
 
-COMMANDS = (trace, doctor)
+COMMANDS = (trace, list_command, doctor)
+VALUES_WITH_MINUS = ("--filter", "--sort")
+MINUS = re.compile("-[^-]")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,13 +35,26 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
-            return _run(make_parser().parse_args(arguments))
+            given = sys.argv[1:] if arguments is None else arguments
+            return _run(make_parser().parse_args(join_values(given)))
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
         return SIGNALLED + signal.SIGINT
     except BrokenPipeError:
         return _leave_closed_pipe()
+
+
+def join_values(arguments: list[str]) -> list[str]:
+    """The same, with ``--filter -a`` as ``--filter=-a``: argparse would take the value for an
+    option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in VALUES_WITH_MINUS and MINUS.match(argument):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _run(chosen: argparse.Namespace) -> int:

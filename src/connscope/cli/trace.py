@@ -14,14 +14,13 @@ import time
 
 from connscope.capture.btf import BtfTier
 from connscope.capture.tier import BATCH_ROWS, CaptureTier
-from connscope.cli.choice import add_choice, add_general, chosen, positive
+from connscope.cli.choice import Choice, add_choice, add_general, chosen, positive
 from connscope.cli.trace_lines import TraceLines
 from connscope.config import Config, load_config
 from connscope.kernel.host.clock import wall_minus_boottime_ns
 from connscope.kernel.host.heap import keep_freed_memory
 from connscope.row.columns import Rows
 from connscope.row.json_lines import json_lines
-from connscope.row.selection import Selection
 
 __all__ = ("add_arguments", "run")
 
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _follow(
     tier: CaptureTier,
     config: Config,
-    choice: Selection,
+    choice: Choice,
     output: _Output,
     duration_s: float | None,
     count: int | None,

@@ -14,16 +14,18 @@ from connscope.errors import (
     NotSupportedError,
     UsageError,
 )
+from connscope.filter import FilterError
 
-CODES = {
-    ConnscopeError: 1,
-    UsageError: 2,
-    ConfigError: 2,
-    KernelError: 1,
-    FailedError: 1,
-    NotPermittedError: 3,
-    NotSupportedError: 4,
-}
+ERRORS = (
+    (ConnscopeError("text"), 1),
+    (UsageError("text"), 2),
+    (ConfigError("text"), 2),
+    (FilterError("text", 0, "reason"), 2),
+    (KernelError("feature", "reason"), 1),
+    (FailedError("feature", "reason"), 1),
+    (NotPermittedError("feature", "reason"), 3),
+    (NotSupportedError("feature", "reason"), 4),
+)
 
 
 def everything_below(kind: type[ConnscopeError]) -> set[type[ConnscopeError]]:
@@ -31,13 +33,12 @@ def everything_below(kind: type[ConnscopeError]) -> set[type[ConnscopeError]]:
     return {kind}.union(*map(everything_below, kind.__subclasses__()))
 
 
-@pytest.mark.parametrize("kind", CODES)
-def test_exit_code(kind: type[ConnscopeError]):
+@pytest.mark.parametrize(("error", "code"), ERRORS, ids=lambda each: type(each).__name__)
+def test_exit_code(error: ConnscopeError, code: int):
     """1 failed, 2 usage, 3 not permitted, 4 not supported."""
-    error = kind("feature", "reason") if issubclass(kind, KernelError) else kind("text")
-    assert exit_code(error) == CODES[kind]
+    assert exit_code(error) == code
 
 
 def test_every_kind_of_error_is_thought_of():
     """A new kind of error gets its line here."""
-    assert everything_below(ConnscopeError) == set(CODES)
+    assert everything_below(ConnscopeError) == {type(error) for error, _ in ERRORS}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import connscope
-from connscope.cli.main import COMMANDS, make_parser
+from connscope.cli.main import COMMANDS, join_values, make_parser
 from tests.unit.cli.command import run_connscope
 
 NAMES = [command.__name__.rpartition(".")[2] for command in COMMANDS]
@@ -67,6 +67,23 @@ def test_no_such_command(arguments: tuple[str, ...], message: str, capsys):
     with pytest.raises(SystemExit) as caught:
         make_parser().parse_args(arguments)
     assert (caught.value.code, message in capsys.readouterr().err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "joined"),
+    [
+        (["list", "--sort", "-tx"], ["list", "--sort=-tx"]),
+        (["list", "--filter", "-state:listen", "-l"], ["list", "--filter=-state:listen", "-l"]),
+        (["list", "--filter", "a", "-l"], ["list", "--filter", "a", "-l"]),
+        (["list", "--sort", "--reverse"], ["list", "--sort", "--reverse"]),
+        (["--sort", "-"], ["--sort", "-"]),
+        (["--sort"], ["--sort"]),
+        ([], []),
+    ],
+)
+def test_value_may_begin_with_a_minus(given: list[str], joined: list[str]):
+    """An order and a filter have a meaning for it; what has two is an option."""
+    assert join_values(given) == joined
 
 
 @pytest.mark.parametrize(
