@@ -1,0 +1,1 @@
+"""What the files of /proc say of sockets and of the processes that hold them."""
