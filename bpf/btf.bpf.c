@@ -47,7 +47,9 @@ static __noinline void opened(struct tracked_socket *tracked, struct tcp_sock *t
 	tracked->isn_peer = tp->rcv_nxt - (__u32)tp->bytes_received - 1;
 	tracked->has_isn = 1;
 	tracked->opened_ns = now;
-	if (tracked->role == ROLE_CLIENT && tracked->connect_ns)
+	/* The SYN of a deferred fast open left long after SYN_SENT. */
+	if (tracked->role == ROLE_CLIENT && tracked->connect_ns &&
+	    !BPF_CORE_READ_BITFIELD(tp, fastopen_connect))
 		tracked->connect_us = (now - tracked->connect_ns) / 1000;
 	row = start_row(tracked, tp, KIND_OPENED, now, TCP_ESTABLISHED);
 	if (!row)
@@ -75,7 +77,29 @@ static __always_inline void closing(struct tracked_socket *tracked, struct sock 
 	note_inode(tracked, sk);
 }
 
-static __always_inline __u8 tell_failure(struct tcp_sock *tp, __u16 *error)
+/*
+ * What ICMP said of a connect, if the application has read it with SO_ERROR and then given up: the
+ * kernel has cleared sk_err, but the message is still in the error queue. Single bytes, because
+ * that is how the verifier lets cb be read; an errno fits into one. It may be left from an earlier
+ * connect of the same socket, so it is an inference.
+ */
+static __always_inline __u16 read_icmp_error(struct sock *sk)
+{
+	struct sk_buff *message = sk->sk_error_queue.next;
+	__u32 at = bpf_core_field_offset(struct sk_buff, cb);
+	__u8 origin;
+
+	if (!sk->sk_error_queue.qlen)
+		return 0;
+	origin = *((__u8 *)message + at +
+		   bpf_core_field_offset(struct sock_exterr_skb, ee.ee_origin));
+	if (origin != SO_EE_ORIGIN_ICMP && origin != SO_EE_ORIGIN_ICMP6)
+		return 0;
+	return *((__u8 *)message + at + bpf_core_field_offset(struct sock_exterr_skb, ee.ee_errno));
+}
+
+static __always_inline __u8 tell_failure(const struct tracked_socket *tracked, struct tcp_sock *tp,
+					 __u16 *error)
 {
 	switch (*error) {
 	case ECONNREFUSED:
@@ -90,7 +114,9 @@ static __always_inline __u8 tell_failure(struct tcp_sock *tp, __u16 *error)
 		return FAILURE_RESET;
 	case 0:
 		/* No error, and no SYN left the socket: connect() found no free port. */
-		if (tp->segs_out == 0) {
+		if (tp->segs_out == 0 && tracked->role == ROLE_CLIENT &&
+		    !(BPF_CORE_READ_BITFIELD(tp, fastopen_connect) &&
+		      tp->inet_conn.icsk_inet.inet_sport)) {
 			*error = EADDRNOTAVAIL;
 			return FAILURE_NO_PORT;
 		}
@@ -103,6 +129,7 @@ static __always_inline __u8 tell_failure(struct tcp_sock *tp, __u16 *error)
 static __noinline void failed(struct tracked_socket *tracked, struct tcp_sock *tp, int oldstate,
 			      __u64 now)
 {
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct connection_row *row;
 
 	name_connection(tracked, isn_of(tp));
@@ -112,26 +139,42 @@ static __noinline void failed(struct tracked_socket *tracked, struct tcp_sock *t
 		row->state = TCP_CLOSE;
 		row->bytes_sent = 0;
 		row->unacked_bytes = 0;
-		row->error = tp->inet_conn.icsk_inet.sk.sk_err;
-		row->failure = tell_failure(tp, &row->error);
+		row->error = sk->sk_err;
+		if (!row->error && tracked->role == ROLE_CLIENT) {
+			row->error = read_icmp_error(sk);
+			if (row->error)
+				row->exact &= ~GROUP_QUALITY;
+		}
+		row->failure = tell_failure(tracked, tp, &row->error);
 		row->closed_ns = now;
 		bpf_ringbuf_submit(row, 0);
 	}
 	forget_connection(tracked);
 }
 
+/* It ended with the FINs of both and the acknowledgement of ours: no error did that. */
+static __always_inline bool ended_with_fins(struct tcp_sock *tp, int oldstate)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+
+	if (tp->snd_una != tp->write_seq)
+		return false;
+	return oldstate == TCP_LAST_ACK || oldstate == TCP_CLOSING ||
+	       (oldstate == TCP_FIN_WAIT2 && sk->__sk_common.skc_flags >> SOCK_DONE & 1);
+}
+
 static __always_inline __u8 tell_closed_by(const struct tracked_socket *tracked, int oldstate,
 					   __u16 error)
 {
 	switch (error) {
+	case 0:
+		break;
 	case ECONNRESET:
 	case EPIPE:
 		return CLOSED_BY_PEER_RESET;
 	case ECONNABORTED:
 		return CLOSED_BY_LOCAL_RESET;
-	case ETIMEDOUT:
-	case EHOSTUNREACH:
-	case ENETUNREACH:
+	default: /* tcp_write_err(): ETIMEDOUT, or what ICMP left in sk_err_soft */
 		return CLOSED_BY_TIMEOUT;
 	}
 	if (oldstate == TCP_ESTABLISHED || oldstate == TCP_CLOSE_WAIT || oldstate == TCP_SYN_RECV)
@@ -139,12 +182,19 @@ static __always_inline __u8 tell_closed_by(const struct tracked_socket *tracked,
 	return tracked->closed_by;
 }
 
+/* Data after close() makes the kernel call tcp_reset() on our own socket: as if a RST had come. */
+static __always_inline bool may_be_own_reset(struct sock *sk, int oldstate, __u16 error)
+{
+	return error == ECONNRESET && (oldstate == TCP_FIN_WAIT1 || oldstate == TCP_FIN_WAIT2) &&
+	       (sk->sk_shutdown & RCV_SHUTDOWN);
+}
+
 /* Any state of an open connection → CLOSE: once for each, with the final counters. */
 static __noinline void closed(struct tracked_socket *tracked, struct tcp_sock *tp, int oldstate,
 			      __u64 now)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	__u16 error = sk->sk_err;
+	__u16 error = ended_with_fins(tp, oldstate) && sk->sk_err != ECONNRESET ? 0 : sk->sk_err;
 	__u8 closed_by = tell_closed_by(tracked, oldstate, error);
 	struct connection_row *row;
 
@@ -158,6 +208,8 @@ static __noinline void closed(struct tracked_socket *tracked, struct tcp_sock *t
 		row->state = TCP_CLOSE;
 		row->error = error;
 		row->closed_by = closed_by;
+		if (may_be_own_reset(sk, oldstate, error))
+			row->exact &= ~GROUP_QUALITY;
 		row->closed_ns = now;
 		bpf_ringbuf_submit(row, 0);
 	}

@@ -10,23 +10,26 @@
 #include <stdbool.h>
 
 /* Constants that BTF does not carry. */
-#define AF_INET	      2
-#define AF_INET6      10
-#define IPPROTO_TCP   6
-#define IPPROTO_MPTCP 262
-#define SOCK_STREAM   1
-#define PF_KTHREAD    0x00200000 /* include/linux/sched.h */
-#define SOCK_DONE     1		 /* enum sock_flags, include/net/sock.h */
-#define EPERM	      1
-#define E2BIG	      7
-#define EPIPE	      32
-#define EADDRNOTAVAIL 99
-#define ENETUNREACH   101
-#define ECONNABORTED  103
-#define ECONNRESET    104
-#define ETIMEDOUT     110
-#define ECONNREFUSED  111
-#define EHOSTUNREACH  113
+#define AF_INET		   2
+#define AF_INET6	   10
+#define IPPROTO_TCP	   6
+#define IPPROTO_MPTCP	   262
+#define SOCK_STREAM	   1
+#define PF_KTHREAD	   0x00200000 /* include/linux/sched.h */
+#define RCV_SHUTDOWN	   1
+#define SOCK_DONE	   1 /* enum sock_flags, include/net/sock.h */
+#define SO_EE_ORIGIN_ICMP  2 /* include/uapi/linux/errqueue.h */
+#define SO_EE_ORIGIN_ICMP6 3
+#define EPERM		   1
+#define E2BIG		   7
+#define EPIPE		   32
+#define EADDRNOTAVAIL	   99
+#define ENETUNREACH	   101
+#define ECONNABORTED	   103
+#define ECONNRESET	   104
+#define ETIMEDOUT	   110
+#define ECONNREFUSED	   111
+#define EHOSTUNREACH	   113
 
 enum {
 	TCP_ESTABLISHED = 1,
@@ -113,9 +116,29 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct sk_buff {
+	char cb[48];
+};
+
+struct sk_buff_head {
+	struct sk_buff *next;
+	__u32 qlen;
+};
+
+struct sock_extended_err {
+	__u32 ee_errno;
+	__u8 ee_origin;
+};
+
+struct sock_exterr_skb {
+	struct sock_extended_err ee;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
+	struct sk_buff_head sk_error_queue;
+	__u8 sk_shutdown;
 	int sk_err;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
@@ -162,6 +185,7 @@ struct tcp_sock {
 	__u32 mdev_us;
 	struct minmax rtt_min;
 	bool is_mptcp;
+	__u8 fastopen_connect : 1;
 };
 
 /* What icsk_ulp_data of an MPTCP subflow points to. */

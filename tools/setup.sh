@@ -78,6 +78,7 @@ find_missing() {
 	need 'command -v ip' iproute2
 	if [ $level = dev ]; then
 		need 'command -v gcc' gcc
+		need 'command -v nft' nftables
 		need 'test -e /usr/include/stdio.h' libc6-dev
 		need 'command -v make' make
 	fi

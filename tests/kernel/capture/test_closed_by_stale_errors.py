@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 
-import pytest
-
 from connscope.row.words import ClosedBy, Group, Kind
 from tests.kernel.capture.test_closed_by import Ends, client_closes, connect
 from tests.kernel.namespace import NamespacePair
@@ -14,12 +12,6 @@ from tests.kernel.recorder import Recorder
 IP_RECVERR = 11
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the row says reset by the peer, exact: the kernel answers data after close() with"
-    " tcp_reset() of the own socket, sk_err is ECONNRESET as if a RST had come",
-)
 def test_data_that_comes_after_the_close(recorder: Recorder) -> None:
     """The client has closed, its FIN is on the way, the server still sends: the client's end resets
     the connection. It may say local, or that it is not sure; never that the peer did it."""
@@ -36,12 +28,6 @@ def test_data_that_comes_after_the_close(recorder: Recorder) -> None:
     assert not (sure and row["closed_by"] == ClosedBy.PEER_RESET)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the row says timeout, EHOSTUNREACH, exact: tell_closed_by takes any sk_err for what"
-    " ended the connection; with IP_RECVERR an ICMP error stays there and ends nothing",
-)
 def test_icmp_error_that_ended_nothing(recorder: Recorder) -> None:
     """An application with IP_RECVERR does not read the error; later it closes in the normal way."""
     with NamespacePair() as pair, pair.right.listener(pair.right_address) as listener:

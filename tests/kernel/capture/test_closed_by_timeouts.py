@@ -61,12 +61,6 @@ CASES = {
     "prot-unreachable": Case("reject with icmp type prot-unreachable", send, errno.ENOPROTOOPT),
 }
 PORTS = {name: FIRST_PORT + place for place, name in enumerate(CASES)}
-WRONG = pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the row says reset by us, exact: tell_closed_by knows ETIMEDOUT, EHOSTUNREACH and"
-    " ENETUNREACH; a timeout ends with whatever errno the last ICMP message left in sk_err_soft",
-)
 
 
 @dataclass(frozen=True)
@@ -122,15 +116,7 @@ def test_the_row_has_the_errno_of_the_application(outcomes: dict[str, Outcome], 
     assert Group.QUALITY in Group(int(outcome.row["exact"]))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=WRONG)
-        if name in ("port-unreachable", "prot-unreachable")
-        else name
-        for name in CASES
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_nobody_ended_it_but_time(outcomes: dict[str, Outcome], name: str) -> None:
     """Whatever was sent last and whichever errno came of it: timeout."""
     assert outcomes[name].row["closed_by"] == ClosedBy.TIMEOUT

@@ -46,8 +46,14 @@ class Attempt:
         error = client.connect_ex((address, port))
         return cls((address, port), error, before_ns, now_ns())
 
-    def check(self, row: Any, failure: Failure) -> None:
-        """The row tells the failure, the errno, our process, the peer and when it was."""
+    def check(self, row: Any, failure: Failure, told: Group = TOLD) -> None:
+        """The row tells the failure, the errno, our process, the peer and when it was.
+
+        Args:
+            row: of the attempt.
+            failure: its word.
+            told: the groups that are exact.
+        """
         assert (row["failure"], row["error"]) == (failure, self.error)
         assert (row["pid"], row["owner_evidence"]) == (os.getpid(), OwnerEvidence.CONNECT)
         assert comm(row) == Path("/proc/self/comm").read_bytes().rstrip()
@@ -56,7 +62,7 @@ class Attempt:
         assert (row["peer_port"], row["role"]) == (self.peer[1], Role.CLIENT)
         assert row["family"] == (6 if ":" in address else 4)
         assert self.before_ns < row["opened_ns"] < row["closed_ns"] < self.after_ns
-        assert Group(int(row["exact"])) & TOLD == TOLD
+        assert Group(int(row["exact"])) & TOLD == told
 
 
 @pytest.fixture

@@ -82,12 +82,6 @@ def test_reset_of_a_fast_open_child(recorder: Recorder, pair: NamespacePair) -> 
     assert row["bytes_received"] == 5
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the server's row says no_port, EADDRNOTAVAIL, exact: tell_failure takes every socket"
-    " that sent no segment for one without a port, also a server's (its SYN-ACK is not counted)",
-)
 def test_listener_closed_with_a_fast_open_child(recorder: Recorder, pair: NamespacePair) -> None:
     """The server gives the child up before the handshake is done: abandoned, no errno."""
     pair.left.filter(f"{SYN_ACK} counter drop")

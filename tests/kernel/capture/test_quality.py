@@ -262,11 +262,6 @@ def test_refused_connect_has_no_samples(recorder: Recorder, pair: NamespacePair)
     assert [row[name] for name in (*OF_TIME, "connect_us")] == [0, 0, 0, 0]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="connect_us begins at SYN_SENT, which a deferred fast open enters long before its SYN",
-)
 def test_fast_open_handshake_begins_with_its_first_byte(
     recorder: Recorder, pair: NamespacePair, listener4: socket.socket
 ) -> None:
