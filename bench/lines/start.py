@@ -10,7 +10,7 @@ import time
 from bench.result import Result, spread
 from bench.rigs.machine import memory_kib
 from bench.rigs.network import PrivateNetwork
-from bench.rigs.tracers import TraceProgram, trace_command, tracing_environment
+from bench.rigs.tracers import TraceProgram, connscope_command, tracing_environment
 
 __all__ = ("measure",)
 
@@ -48,7 +48,7 @@ def _first_event_s() -> float:
     """From the start of the process until its first line can be read."""
     began = time.monotonic()
     with subprocess.Popen(
-        trace_command("-o", "json", "--duration", "10"),
+        connscope_command("trace", "-o", "json", "--duration", "10"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

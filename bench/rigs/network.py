@@ -44,12 +44,24 @@ class PrivateNetwork:
         found: Mapping[str, Any] = json.loads(done.stdout)
         return found
 
-    def start(self, program: str, *arguments: object) -> subprocess.Popen[bytes]:
+    def start(
+        self, program: str, *arguments: object, stdin: int | None = None
+    ) -> subprocess.Popen[bytes]:
         """Starts a program of tests/traffic in it."""
-        return subprocess.Popen(self._command(program, arguments), stdout=subprocess.PIPE)
+        command = self._command(program, arguments)
+        return subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE)
+
+    def call(self, *command: str, env: dict[str, str] | None = None) -> str:
+        """Runs any program in it; what it prints."""
+        return subprocess.run(
+            self._inside(*command), stdout=subprocess.PIPE, check=True, text=True, env=env
+        ).stdout
 
     def _command(self, program: str, arguments: tuple[object, ...]) -> list[str]:
-        return ["nsenter", f"--net={self._path}", str(built(program)), *map(str, arguments)]
+        return self._inside(str(built(program)), *map(str, arguments))
+
+    def _inside(self, *command: str) -> list[str]:
+        return ["nsenter", f"--net={self._path}", *command]
 
     def tcp_counters(self) -> Mapping[str, int]:
         """The kernel's own TCP counters of this namespace."""

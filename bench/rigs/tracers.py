@@ -19,8 +19,8 @@ __all__ = (
     "Summary",
     "TraceProgram",
     "TracingProgram",
+    "connscope_command",
     "tcplife",
-    "trace_command",
     "tracing_environment",
 )
 
@@ -42,9 +42,9 @@ class Summary(NamedTuple):
     lost: int
 
 
-def trace_command(*options: str) -> list[str]:
-    """The command line of ``connscope trace`` of this tree."""
-    return [sys.executable, "-m", "connscope.cli", "trace", *options]
+def connscope_command(*words: str) -> list[str]:
+    """The command line of this tree's ``connscope``."""
+    return [sys.executable, "-m", "connscope.cli", *words]
 
 
 def tracing_environment() -> dict[str, str]:
@@ -136,7 +136,7 @@ class TraceProgram(TracingProgram):
     """``connscope trace`` with JSON output, and the options given."""
 
     def __init__(self, *options: str) -> None:
-        super().__init__(trace_command("-o", "json", *options), _has_announced)
+        super().__init__(connscope_command("trace", "-o", "json", *options), _has_announced)
 
     def summary(self) -> Summary:
         """How many rows were shown and lost; after `stop` only."""
