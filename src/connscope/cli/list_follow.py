@@ -56,7 +56,7 @@ def follow_on_screen(tier: BtfTier, choice: Choice, order: Order, table: ListTab
             screen.draw(screen_lines(rows, news.lost, order, table, screen.size()))
             while (now_s := time.monotonic()) < due_s:
                 keys = screen.keys(min(due_s, now_s + DRAIN_INTERVAL_S))
-                if b"q" in keys:
+                if keys is None or b"q" in keys:
                     return
                 news.take(_drain(tier))
 

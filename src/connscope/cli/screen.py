@@ -82,12 +82,15 @@ class Screen:
         return shutil.get_terminal_size()
 
     @staticmethod
-    def keys(until_s: float) -> bytes:
-        """The keys that were pressed; waits for one until that time of the monotonic clock."""
+    def keys(until_s: float) -> bytes | None:
+        """The keys that were pressed; waits for one until that time of the monotonic clock.
+
+        None if nobody will press one any more.
+        """
         left_s = max(0.0, until_s - time.monotonic())
         if not select.select((sys.stdin,), (), (), left_s)[0]:
             return b""
-        return os.read(sys.stdin.fileno(), KEYS_AT_ONCE)
+        return os.read(sys.stdin.fileno(), KEYS_AT_ONCE) or None
 
     @staticmethod
     def _write(text: str) -> None:

@@ -6,6 +6,7 @@ everything else UTF-8; what is unknown is null.
 
 from __future__ import annotations
 
+import io
 from typing import Any, BinaryIO
 
 import nanoarrow as na  # type: ignore[import-untyped] # it ships no types
@@ -39,7 +40,10 @@ class ArrowStream:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._writer = StreamWriter.from_writable(file)
+        self._file = file
+        # The writer would turn the error of a closed pipe into one of its own.
+        self._memory = io.BytesIO()
+        self._writer = StreamWriter.from_writable(self._memory)
 
     def write(self, rows: Rows, wall_minus_boottime_ns: int) -> None:
         """One batch, of no rows too: the first one has the schema with it."""
@@ -47,10 +51,17 @@ class ArrowStream:
         self._writer.write_array(
             na.c_array_from_buffers(SCHEMA, len(rows), [None], children=children)
         )
+        self._pass_on()
 
     def close(self) -> None:
         """Writes the end of the stream."""
         self._writer.close()
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._file.write(self._memory.getvalue())
+        self._memory.seek(0)
+        self._memory.truncate()
 
 
 def _array(column: FlatColumn, rows: Rows, wall_minus_boottime_ns: int) -> Any:

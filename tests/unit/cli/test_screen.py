@@ -8,9 +8,13 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from connscope.cli.screen import Screen
 
 ENTER, LEAVE = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"
 PROGRAM = """
@@ -21,8 +25,10 @@ def end(number, frame):
 signal.signal(signal.SIGTERM, end)
 with Screen() as screen:
     screen.draw(["one", "two"])
-    while b"q" not in screen.keys(time.monotonic() + 60):
-        pass
+    keys = b""
+    while keys is not None and b"q" not in keys:
+        # Not long: a signal just before the wait does not end it.
+        keys = screen.keys(time.monotonic() + 0.05)
 """
 LINE_MODE = 3
 PATIENCE_S = 20
@@ -82,6 +88,13 @@ def test_gives_the_terminal_back(terminal: Terminal, end: bytes | signal.Signals
     ended = terminal.program.wait(PATIENCE_S)
     assert code in {None, ended}
     assert terminal.is_as_before()
+
+
+def test_nobody_is_no_key(monkeypatch: pytest.MonkeyPatch):
+    """At the end of the input there is nobody to wait for."""
+    with Path(os.devnull).open() as null:
+        monkeypatch.setattr(sys, "stdin", null)
+        assert Screen.keys(time.monotonic() + PATIENCE_S) is None
 
 
 def test_ctrl_z_gives_it_back_for_a_while(terminal: Terminal):

@@ -58,6 +58,14 @@ def test_usage_error_is_one_line(arguments: tuple[str, ...], message: str):
     assert done.stderr == f"connscope trace: {message}\n"
 
 
+def test_wrong_filter_is_pointed_at():
+    """The place is shown before anything is captured; the code is 2."""
+    done = run_connscope("trace", "--filter", "-port:(")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("connscope trace: ")
+    assert done.stderr.endswith("  -port:(\n        ^\n")
+
+
 def test_wrong_network_names_its_option():
     """Of several options the one with the mistake is named."""
     assert "--cidr" in run_connscope("trace", "--cidr", "10.0.0.0/33").stderr

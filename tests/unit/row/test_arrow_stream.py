@@ -119,3 +119,16 @@ def test_text_from_outside_is_printable():
     """A process name is escaped as everywhere."""
     row = one_row(kind=Kind.SNAPSHOT, pid=1, comm=b"\x1b[31m\xff")
     assert read(written(row))[0]["comm"] == r"\x1b[31m\xff"
+
+
+class ClosedPipe(io.BytesIO):
+    """A file that nobody reads any more."""
+
+    def write(self, content: object) -> int:
+        raise BrokenPipeError
+
+
+def test_closed_pipe_is_one():
+    """The error is that of any other output."""
+    with pytest.raises(BrokenPipeError):
+        ArrowStream(ClosedPipe()).write(one_row(), OFFSET_NS)
