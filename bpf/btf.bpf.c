@@ -137,8 +137,6 @@ static __noinline void failed(struct tracked_socket *tracked, struct tcp_sock *t
 	row = start_row(tracked, tp, KIND_FAILED, now, oldstate);
 	if (row) {
 		row->state = TCP_CLOSE;
-		row->bytes_sent = 0;
-		row->unacked_bytes = 0;
 		row->error = sk->sk_err;
 		if (!row->error && tracked->role == ROLE_CLIENT) {
 			row->error = read_icmp_error(sk);
@@ -316,7 +314,9 @@ static __always_inline void change_state(struct sock *sk, int oldstate, int news
 		tracked->closed_by = CLOSED_BY_PEER;
 	else if (newstate == TCP_CLOSE && oldstate == TCP_LISTEN)
 		unlistened(tracked, tp, now);
-	else if (newstate == TCP_CLOSE && handshaking(oldstate) && !tracked->opened_ns)
+	/* Of a fast open the server's application may have accepted a child before that. */
+	else if (newstate == TCP_CLOSE && handshaking(oldstate) && !tracked->opened_ns &&
+		 !(tracked->role == ROLE_SERVER && sk->sk_socket))
 		failed(tracked, tp, oldstate, now);
 	else if (newstate == TCP_CLOSE)
 		closed(tracked, tp, oldstate, now);

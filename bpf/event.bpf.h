@@ -70,6 +70,21 @@ static __always_inline void fill_row(struct connection_row *row, struct tracked_
 	fill_subflow(row, tp);
 }
 
+/* fill_traffic() with what we know of the ISN; a handshake shows it. */
+static __always_inline void fill_tracked_traffic(struct connection_row *row,
+						 const struct tracked_socket *tracked,
+						 struct tcp_sock *tp, int state)
+{
+	bool has_isn = tracked->has_isn;
+	__u32 isn_local = tracked->isn_local;
+
+	if (!has_isn && (state == TCP_SYN_SENT || state == TCP_SYN_RECV)) {
+		has_isn = true;
+		isn_local = isn_of(tp) - (tracked->role != ROLE_CLIENT);
+	}
+	fill_traffic(row, tp, state, has_isn, isn_local);
+}
+
 /* Of a listener, instead of traffic. */
 static __always_inline void fill_queue(struct connection_row *row, struct sock *sk)
 {
@@ -92,7 +107,7 @@ start_row(struct tracked_socket *tracked, struct tcp_sock *tp, int kind, __u64 n
 	if (!row)
 		return NULL;
 	fill_row(row, tracked, tp, kind, now);
-	fill_traffic(row, tp, state, tracked->has_isn, tracked->isn_local);
+	fill_tracked_traffic(row, tracked, tp, state);
 	return row;
 }
 

@@ -89,10 +89,11 @@ static __always_inline __u32 positive(__u32 difference)
 
 /*
  * Payload bytes. The kernel counts the SYN and the FIN as bytes once they are acknowledged:
- * bytes_acked of a client has the SYN in it, that of a server has not, both have the FIN. Which it
- * is shows in snd_una - bytes_acked, which is the ISN if the SYN is in and the ISN + 1 if not.
- * Without a known ISN (a socket older than us) bytes_sent - bytes_retrans + what is unsent is the
- * same number, as long as nothing is being sent at this moment.
+ * bytes_acked of a client has the SYN in it, that of a server has not, both have the FIN. With a
+ * known ISN write_seq alone gives the low half of what was sent, whatever a softirq acknowledges
+ * meanwhile; bytes_acked, which is never 2 GiB away, gives the high half. Without (a socket older
+ * than us) bytes_sent - bytes_retrans + what is unsent is the same number, as long as nothing is
+ * being sent at this moment.
  */
 static __always_inline void fill_traffic(struct connection_row *row, struct tcp_sock *tp, int state,
 					 bool has_isn, __u32 isn_local)
@@ -100,27 +101,33 @@ static __always_inline void fill_traffic(struct connection_row *row, struct tcp_
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	__u32 write_seq = READ(tp, write_seq), snd_una = READ(tp, snd_una);
 	__u32 snd_nxt = READ(tp, snd_nxt);
-	__u64 bytes_acked = READ(tp, bytes_acked);
+	__u64 bytes_received = READ(tp, bytes_received);
 	__u32 our_fin = fin_queued(state);
 	__u32 their_fin = (READ(sk, __sk_common.skc_flags) >> SOCK_DONE) & 1;
 	__u32 unread = READ(tp, rcv_nxt) - READ(tp, copied_seq);
-	__u32 syn;
 
 	if (has_isn) {
-		syn = snd_una - (__u32)bytes_acked == isn_local;
-		row->bytes_sent = bytes_acked + (__u32)(write_seq - snd_una) - syn - our_fin;
+		__u64 bytes_acked = READ(tp, bytes_acked);
+		__u32 low = write_seq - isn_local - 1 - our_fin;
+		__s64 sent = bytes_acked + (__s32)(low - (__u32)bytes_acked);
+
+		/* No SYN is in write_seq of a connect() that found no port. */
+		row->bytes_sent = sent > 0 ? sent : 0;
 	} else {
 		row->bytes_sent = READ(tp, bytes_sent) - READ(tp, bytes_retrans) +
 				  (__u32)(write_seq - snd_nxt) - (our_fin && write_seq != snd_nxt);
 	}
-	row->bytes_received = READ(tp, bytes_received) - their_fin;
+	row->bytes_received = bytes_received > their_fin ? bytes_received - their_fin : 0;
 	row->unread_bytes = positive(unread - their_fin);
-	row->unacked_bytes = positive(write_seq - snd_una - our_fin);
+	row->unacked_bytes =
+		positive(write_seq - snd_una - our_fin - (has_isn && snd_una == isn_local));
 	row->segments_sent = READ(tp, segs_out);
 	row->segments_received = READ(tp, segs_in);
 	row->retransmits = READ(tp, total_retrans);
 	row->known |= GROUP_TRAFFIC;
-	row->exact |= GROUP_TRAFFIC;
+	/* MPTCP sends over one subflow again what another one, or the same, had sent before. */
+	if (!bpf_core_field_exists(tp->is_mptcp) || !READ(tp, is_mptcp))
+		row->exact |= GROUP_TRAFFIC;
 }
 
 static __always_inline void fill_quality(struct connection_row *row, struct tcp_sock *tp)

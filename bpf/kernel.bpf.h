@@ -112,7 +112,22 @@ typedef struct {
 	__u32 val;
 } kuid_t;
 
+struct qspinlock {
+	struct {
+		int counter;
+	} val;
+};
+
+struct raw_spinlock {
+	struct qspinlock raw_lock;
+};
+
+struct spinlock {
+	struct raw_spinlock rlock;
+};
+
 typedef struct {
+	struct spinlock slock;
 	int owned;
 } socket_lock_t;
 

@@ -260,28 +260,60 @@ static __always_inline void adopt_subflow(struct tracked_socket *tracked, struct
 	note_inode(tracked, sk);
 }
 
-/* Reads the counters of a socket that others may be using: again if they moved meanwhile. */
-static __always_inline void fill_live_traffic(struct connection_row *row, struct tcp_sock *tp,
-					      struct tracked_socket *tracked, int state)
+/* Whether somebody is working on a socket: a task that owns it, or a softirq. */
+static __always_inline bool is_locked(struct sock *sk)
+{
+	if (READ_AGAIN(sk->sk_lock.owned))
+		return true;
+	/* A kernel for real time has another lock there. */
+	return bpf_core_field_exists(sk->sk_lock.slock.rlock.raw_lock.val) &&
+	       READ_AGAIN(sk->sk_lock.slock.rlock.raw_lock.val.counter);
+}
+
+/*
+ * The counters of a socket that we do not lock: read again if they moved meanwhile or somebody
+ * works on it, at most four times. False if it is no longer the connection that the row is about.
+ */
+static __always_inline bool fill_live_traffic(struct connection_row *row, struct tcp_sock *tp,
+					      struct tracked_socket *tracked, struct sock *sk)
 {
 	struct shown *shown = &tracked->shown;
 	bool is_quiet = false;
+	int state = 0;
 
 	for (int tries = 0; tries < 4 && !is_quiet; tries++) {
 		__u32 snd_una = READ_AGAIN(tp->snd_una), write_seq = READ_AGAIN(tp->write_seq);
+		__u64 bytes_received = READ_AGAIN(tp->bytes_received);
 
-		fill_traffic(row, tp, state, tracked->has_isn, tracked->isn_local);
-		is_quiet = snd_una == READ_AGAIN(tp->snd_una) &&
-			   write_seq == READ_AGAIN(tp->write_seq);
+		state = READ_AGAIN(sk->__sk_common.skc_state);
+		barrier();
+		fill_tracked_traffic(row, tracked, tp, state);
+		barrier();
+		is_quiet = !is_locked(sk) && snd_una == READ_AGAIN(tp->snd_una) &&
+			   write_seq == READ_AGAIN(tp->write_seq) &&
+			   bytes_received == READ_AGAIN(tp->bytes_received) &&
+			   state == READ_AGAIN(sk->__sk_common.skc_state);
 	}
-	if (!is_quiet)
+	/* The kernel stores a state after its tracepoint: an event may have told the end already.
+	 * And the memory of a dead socket may be another one's. */
+	if (state == TCP_CLOSE || READ_AGAIN(tracked->state) == TCP_CLOSE ||
+	    READ_AGAIN(tracked->connection_id) != row->connection_id ||
+	    READ_AGAIN(sk->__sk_common.skc_cookie.counter) != row->socket_id)
+		return false;
+	row->state = state;
+	if (!is_quiet) {
 		row->exact &= ~GROUP_TRAFFIC;
+		/* It may be a FIN for which SOCK_DONE is not set yet. */
+		if (row->bytes_received)
+			row->bytes_received--;
+	}
 	if (row->bytes_sent < shown->bytes_sent)
 		row->bytes_sent = shown->bytes_sent;
 	if (row->bytes_received < shown->bytes_received)
 		row->bytes_received = shown->bytes_received;
 	shown->bytes_sent = row->bytes_sent;
 	shown->bytes_received = row->bytes_received;
+	return true;
 }
 
 /* Whether the owner is known as well as fd tables tell it. */
@@ -326,20 +358,20 @@ int look_at_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 	row = bpf_map_lookup_elem(&look_rows, &place);
 	if (!row)
 		return PAUSE;
-	look->filled = place + 1;
-	tracked->shown.look = look->number;
 	adopt_subflow(tracked, tp, sk, look);
 	count_doubts(tracked, look);
 	__builtin_memset(row, 0, sizeof(*row));
 	fill_row(row, tracked, tp, KIND_SNAPSHOT, bpf_ktime_get_boot_ns());
 	row->state = state;
+	if (state == TCP_LISTEN)
+		fill_queue(row, sk);
+	else if (!fill_live_traffic(row, tp, tracked, sk))
+		return 0;
 	/* An id that no event has given yet is the one that an event will give. */
 	if (!row->connection_id)
 		row->connection_id = name_of(row->socket_id, connection_tag(isn_of(tp)));
-	if (state == TCP_LISTEN)
-		fill_queue(row, sk);
-	else
-		fill_live_traffic(row, tp, tracked, state);
+	look->filled = place + 1;
+	tracked->shown.look = look->number;
 	return 0;
 }
 

@@ -29,11 +29,6 @@ def unanswered() -> Iterator[tuple[str, int]]:
             yield listener.getsockname()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="fill_traffic() takes the SYN in write_seq for a byte while has_isn is not set: "
-    "bytes_sent = unacked_bytes = 1 in SYN_SENT, and exact is on",
-)
 def test_nothing_is_sent_before_the_handshake(
     recorder: Recorder, unanswered: tuple[str, int]
 ) -> None:
@@ -49,11 +44,6 @@ def test_nothing_is_sent_before_the_handshake(
     assert (row["bytes_sent"], row["unacked_bytes"]) == (0, 0)
 
 
-@pytest.mark.xfail(
-    strict=False,  # it takes looks at the right moments; mostly there are some in 2 s
-    reason="SYN and FIN are counted as bytes while the look meets a change of state, and counters "
-    "of a socket whose memory is another one's by now are told, all with exact on",
-)
 def test_exact_bytes_of_brief_connections_are_what_was_sent(recorder: Recorder) -> None:
     """Whenever it is looked at: nothing or all was sent, one way and the other."""
     client = subprocess.Popen([built("churn"), "-t", MILLISECONDS], stdout=subprocess.DEVNULL)

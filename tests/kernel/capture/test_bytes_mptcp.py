@@ -31,12 +31,6 @@ def test_subflows_have_no_less_than_the_application_together(recorder: Recorder)
         assert (rows["bytes_sent"] > 0).any()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="fill_traffic() calls the bytes of a subflow exact; MPTCP sends some of them twice "
-    "(reinjection, seen: 3,098,304 for 3,000,000; window probes) and no counter of the subflow "
-    "tells; TRAFFIC must not be exact where tcp_sock.is_mptcp is set",
-)
 def test_subflows_do_not_claim_to_be_exact(recorder: Recorder) -> None:
     """A subflow can not know which of its payload another one, or it itself, had sent before."""
     for end in make("mptcp_join_refused").connections:

@@ -30,11 +30,6 @@ def test_bytes_after(recorder: Recorder, opening: str, v6: int) -> None:
     assert_bytes_agree(recorder, make(opening, v6=v6).connections)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="failed() in btf.bpf.c writes bytes_sent = unacked_bytes = 0 and leaves exact on; a TCP "
-    "Fast Open client has 1,000 bytes in write_seq that its sendto() accepted",
-)
 @pytest.mark.parametrize("v6", [0, 1], ids=["ipv4", "ipv6"])
 def test_bytes_of_refused_fast_open(recorder: Recorder, v6: int) -> None:
     """What the kernel accepted for a SYN that was then refused was accepted all the same."""
@@ -46,11 +41,6 @@ def test_bytes_of_fast_open_closed_early(recorder: Recorder) -> None:
     assert_bytes_agree(recorder, make("fast_open_closed_early").connections)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="SYN_RECV to CLOSE is always taken for a failed connect: the server's row says failed, "
-    "abandoned and 0 of 500 bytes sent, exact is on; failed() must not zero what write_seq tells",
-)
 def test_bytes_of_fast_open_reset_early(recorder: Recorder) -> None:
     """A server that accepted, answered and reset before its handshake was done had a connection."""
     server, _ = make("fast_open_reset_early").connections
