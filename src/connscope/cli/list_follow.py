@@ -54,11 +54,19 @@ def follow_on_screen(tier: BtfTier, choice: Choice, order: Order, table: ListTab
             news.take(_drain(tier))
             rows = news.add_to(rows, boottime_ns())
             screen.draw(screen_lines(rows, news.lost, order, table, screen.size()))
-            while (now_s := time.monotonic()) < due_s:
-                keys = screen.keys(min(due_s, now_s + DRAIN_INTERVAL_S))
-                if keys is None or b"q" in keys:
-                    return
-                news.take(_drain(tier))
+            if _is_quit_before(due_s, screen, tier, news):
+                return
+
+
+def _is_quit_before(due_s: float, screen: Screen, tier: BtfTier, news: News) -> bool:
+    """Waits for that time or for q; asks for keys also if the time is over already."""
+    while True:
+        keys = screen.keys(min(due_s, time.monotonic() + DRAIN_INTERVAL_S))
+        if keys is None or b"q" in keys:
+            return True
+        news.take(_drain(tier))
+        if time.monotonic() >= due_s:
+            return False
 
 
 def _drain(tier: BtfTier) -> Rows:
