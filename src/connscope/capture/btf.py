@@ -87,28 +87,24 @@ class BtfTier:
     def _look_first(self) -> None:
         """Finds the sockets that are older than us, and their owners; events flow already."""
         interval_s = self._config.owner_check_interval_s
-        self._look = look = SocketLook(self._open_core, self._knobs, interval_s)
-        self._more.append(look)
-        look.sockets()
+        self._look = SocketLook(self._open_core, self._knobs, interval_s)
+        self._more.append(self._look)
 
     def look(self) -> Rows:
-        """All open TCP sockets of all network namespaces, see `CaptureTier.look`."""
-        return self._marked(self._open_look.sockets())
-
-    def minisockets(self) -> Rows:
-        """What the kernel keeps of connections that are no sockets: SYN_RECV and TIME_WAIT.
-
-        Their rows have ends and a state, and nothing else. They take a walk of each network
-        namespace, so they are no part of a look.
+        """All open TCP sockets of all network namespaces, see `SocketLook.look`.
 
         Raises:
-            KernelError: as `look`.
+            KernelError: looks can not be had here.
         """
-        return self._marked(self._open_look.minisockets())
+        return self._open_look.look()
 
-    def _marked(self, rows: Rows) -> Rows:
-        rows["tier"] = self.tier
-        return rows
+    def minisockets(self) -> Rows:
+        """SYN_RECV and TIME_WAIT, see `SocketLook.minisockets`.
+
+        Raises:
+            KernelError: looks can not be had here.
+        """
+        return self._open_look.minisockets()
 
     def wait(self, timeout_s: float | None) -> bool:
         """Waits until there are events; False when the time is over."""

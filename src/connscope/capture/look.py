@@ -19,6 +19,7 @@ from connscope.kernel.host.network_namespaces import (
 )
 from connscope.kernel.resource import Resource
 from connscope.row.columns import ROW, Rows
+from connscope.row.words import Tier
 
 __all__ = ("SocketLook",)
 
@@ -30,12 +31,13 @@ FIRST_ROWS_MAX = 16384
 
 
 class SocketLook(Resource):
-    """Takes looks at the sockets of a core that captures their events meanwhile.
+    """Takes looks at all sockets of this machine.
 
     Args:
-        core: loaded and attached, so that no socket opens unseen between the walks.
+        core: loaded and attached, so that no socket opens unseen between the walks. None: only for
+            one look; it costs a third of the time.
         knobs: of the core, see `SocketWalks`.
-        owner_check_interval_s: see `sockets`.
+        owner_check_interval_s: see `look`.
 
     Raises:
         KernelError: not supported, not permitted or failed.
@@ -46,7 +48,10 @@ class SocketLook(Resource):
     """
 
     def __init__(
-        self, core: BpfObject, knobs: Mapping[str, bool], owner_check_interval_s: float
+        self,
+        core: BpfObject | None,
+        knobs: Mapping[str, bool],
+        owner_check_interval_s: float,
     ) -> None:
         self.namespaces_refused = 0
         self._core, self._knobs = core, knobs
@@ -88,7 +93,7 @@ class SocketLook(Resource):
                 continue  # its last process has ended meanwhile, and with it the namespace
         return found
 
-    def sockets(self) -> Rows:
+    def look(self) -> Rows:
         """All open TCP sockets, connections and listeners, as rows of kind ``snapshot``.
 
         Owners are compared with the fd tables of all processes when `owner_check_interval_s` has
@@ -117,6 +122,7 @@ class SocketLook(Resource):
         self._number = self._number % LAST_LOOK + 1
         self._walks.say(walk=self._walk_number, number=self._number, follows_walk=follows_walk)
         rows = self._walks.read_sockets()
+        rows["tier"] = Tier.BTF
         if len(rows) > self._walks.rows_max:
             self._make_room(len(rows) + len(rows) // 8)
         return rows
@@ -124,15 +130,21 @@ class SocketLook(Resource):
     def _make_room(self, rows_max: int) -> None:
         """A walk without a pause costs half as much, so the next one has none."""
         heard = self._walks.heard()
-        larger = SocketWalks(self._core, self._knobs, rows_max)
+        larger = SocketWalks(self._core or self._walks.object, self._knobs, rows_max)
         self._walks.close()
         self._walks = larger
         larger.say(**{name: int(heard[name]) for name in heard.dtype.names})
 
     def minisockets(self) -> Rows:
-        """What is no socket yet or no longer: requests in SYN_RECV, and TIME_WAIT."""
+        """What the kernel keeps of connections that are no sockets: SYN_RECV and TIME_WAIT.
+
+        Their rows have ends and a state, and nothing else. They take a walk of each network
+        namespace, so they are no part of a look.
+        """
         found = self._in_each_namespace(lambda _: self._walks.minisockets.read())
-        return np.concatenate(found) if found else np.empty(0, ROW)
+        rows = np.concatenate(found) if found else np.empty(0, ROW)
+        rows["tier"] = Tier.BTF
+        return rows
 
     def close(self) -> None:
         """Unloads everything; a second call does nothing."""

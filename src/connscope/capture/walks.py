@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -39,7 +40,8 @@ class SocketWalks(Resource):
     """Every way through the sockets that a look takes.
 
     Args:
-        core: loaded; its storage is what is walked.
+        core: loaded; its storage is what is walked. None: the sockets get storage of ours, and
+            nobody follows their events.
         knobs: as the core has them: how the kernel is, and what is asked for.
         rows_max: how many sockets one walk can show without a pause.
 
@@ -50,15 +52,19 @@ class SocketWalks(Resource):
         tag: gives each TCP socket of the network namespace of the reading thread its storage.
         minisockets: reads rows of SYN_RECV and TIME_WAIT in that namespace.
         rows_max: as given.
+        object: with the maps.
     """
 
-    def __init__(self, core: BpfObject, knobs: Mapping[str, bool], rows_max: int) -> None:
+    def __init__(self, core: BpfObject | None, knobs: Mapping[str, bool], rows_max: int) -> None:
         self.rows_max = rows_max
         self._held: list[Resource] = []
         try:
-            self._object = look = self._hold(BpfObject(object_path("look")))
+            self.object = look = self._hold(BpfObject(object_path("look")))
             look.set(**knobs)
-            lend_maps(core, look)
+            if core:
+                lend_maps(core, look)
+            else:
+                look.maps["rows"].resize(mmap.PAGESIZE)  # nobody writes events
             look.maps["look_rows"].resize(rows_max)
             look.load()
             programs = look.programs
@@ -67,7 +73,7 @@ class SocketWalks(Resource):
                 programs["adopt_sockets"].attach_iterator(NOTHING)
             )
             self.minisockets = self._hold(programs["look_at_minisockets"].attach_iterator(ROW))
-            storage = core.maps["tracked_sockets"]
+            storage = look.maps["tracked_sockets"]
             sockets = programs["look_at_sockets"].attach_iterator(NOTHING, storage)
             self._sockets: BpfIterator = self._hold(sockets)
             self._rows = self._hold(MappedArray(look.maps["look_rows"], ROW))
@@ -84,16 +90,16 @@ class SocketWalks(Resource):
         look = np.zeros(1, LOOK)
         for name, value in fields.items():
             look[name] = value
-        self._object.maps["looks"].set(ONLY_KEY, look.tobytes())
+        self.object.maps["looks"].set(ONLY_KEY, look.tobytes())
 
     def heard(self) -> Any:
         """One `LOOK` as the programs have left it."""
-        content = self._object.maps["looks"].get(ONLY_KEY) or bytes(LOOK.itemsize)
+        content = self.object.maps["looks"].get(ONLY_KEY) or bytes(LOOK.itemsize)
         return np.frombuffer(bytearray(content), LOOK)[0]
 
     def adopt(self) -> None:
         """Gives sockets their owners by the fd tables of all processes."""
-        self._object.maps["mptcp_owners"].read(NOTHING, OWNER, delete=True)
+        self.object.maps["mptcp_owners"].read(NOTHING, OWNER, delete=True)
         self._adopt.read()
 
     def read_sockets(self) -> Rows:
@@ -109,7 +115,7 @@ class SocketWalks(Resource):
         look = self.heard()
         rows = self._rows.copy(int(look["filled"]))
         look["filled"] = 0
-        self._object.maps["looks"].set(ONLY_KEY, look.tobytes())
+        self.object.maps["looks"].set(ONLY_KEY, look.tobytes())
         return rows
 
     def close(self) -> None:

@@ -28,11 +28,13 @@ class Choice:
         selection: the simple options.
         filter: what ``--filter`` says.
         listeners: only listeners, and their ends.
+        minisockets: time_wait and syn_recv too, where the command looks.
     """
 
     selection: Selection
     filter: Filter | None = None
     listeners: bool = False
+    minisockets: bool = False
 
     def apply(self, rows: Rows) -> Rows:
         """The chosen rows."""
@@ -70,7 +72,9 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     only.add_argument("--failed", action="store_true", help="only connects that did not succeed")
 
 
-def chosen(arguments: argparse.Namespace, *, listeners: bool = False) -> Choice:
+def chosen(
+    arguments: argparse.Namespace, *, listeners: bool = False, minisockets: bool = False
+) -> Choice:
     """What the options of `add_choice` say.
 
     Raises:
@@ -87,7 +91,7 @@ def chosen(arguments: argparse.Namespace, *, listeners: bool = False) -> Choice:
         failed=arguments.failed,
     )
     wanted = parse(arguments.filter) if arguments.filter else None
-    return Choice(selection, wanted, listeners)
+    return Choice(selection, wanted, listeners, minisockets)
 
 
 def positive(text: str) -> int:

@@ -1,7 +1,7 @@
 """Lists the open TCP connections and listeners of all network namespaces, with their processes.
 
 A pid with ~ is an estimate: an accepted connection that so far only its listener is known of.
-What has no process any more, or none yet (time_wait, syn_recv), is listed without one.
+With -a there is also what has no process any more, or none yet: time_wait, syn_recv.
 
 A table fits the terminal, from 80 to 200 columns: with less room there are fewer columns, and long
 names and addresses are cut in the middle; TX and RX are in units of 1000. In a pipe nothing is cut,
@@ -16,6 +16,7 @@ import os
 import sys
 
 from connscope.capture.btf import BtfTier
+from connscope.capture.look import SocketLook
 from connscope.cli.choice import add_choice, add_general, chosen
 from connscope.cli.exit_codes import FINE
 from connscope.cli.list_follow import follow_in_blocks, follow_on_screen, open_sockets
@@ -51,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="by a column's title or its name in docs/row.md; -COLUMN for descending",
     )
     parser.add_argument("-r", "--reverse", action="store_true", help="the other way round")
+    parser.add_argument(
+        "-a",
+        "--all",
+        action="store_true",
+        help="also what is no socket any more, or none yet: time_wait, syn_recv",
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "-f",
@@ -71,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Lists once, or again and again."""
     _refuse_contradictions(arguments)
-    choice = chosen(arguments, listeners=arguments.listeners)
+    choice = chosen(arguments, listeners=arguments.listeners, minisockets=arguments.all)
     order = parse_order(arguments.sort, reverse=arguments.reverse)
     table = ListTable(
         wide=arguments.output == "wide",
@@ -79,17 +86,16 @@ def run(arguments: argparse.Namespace) -> int:
         listeners=arguments.listeners,
     )
     output = open_output(arguments.output, table)
-    # Who accepts is seen as it happens only; one look asks who holds a socket now.
-    accept_owner = None if arguments.follow else "listener"
-    config = load_config(arguments.config, os.environ, accept_owner=accept_owner)
-    with BtfTier(config) as tier:
-        if not arguments.follow:
-            rows = open_sockets(tier, choice)
-        elif arguments.output in TABLES and is_interactive():
-            follow_on_screen(tier, choice, order, table)
-            return FINE
-        else:
+    config = load_config(arguments.config, os.environ)
+    if arguments.follow:
+        with BtfTier(config) as tier:
+            if arguments.output in TABLES and is_interactive():
+                follow_on_screen(tier, choice, order, table)
+                return FINE
             follow_in_blocks(tier, choice, _wanted(order, arguments), output)
+    # One look needs no events.
+    with SocketLook(None, {}, config.owner_check_interval_s) as look:
+        rows = open_sockets(look, choice)
     if arguments.summary:
         sys.stdout.write(_summary_text(rows, arguments))
     else:

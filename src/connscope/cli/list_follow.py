@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Protocol
 
 import numpy as np
 
@@ -24,12 +25,18 @@ DRAIN_INTERVAL_S = 0.2
 """So often the ring is emptied between two looks, that it may not run full."""
 
 
-def open_sockets(tier: BtfTier, choice: Choice) -> Rows:
-    """What is there now and chosen; a choice of listeners saves looking at half of it."""
-    looks = [tier.look()]
-    if not choice.listeners:
-        looks.append(tier.minisockets())
-    return choice.apply(np.concatenate(looks))
+class _Looker(Protocol):
+    def look(self) -> Rows: ...
+
+    def minisockets(self) -> Rows: ...
+
+
+def open_sockets(looker: _Looker, choice: Choice) -> Rows:
+    """What is there now and chosen."""
+    rows = looker.look()
+    if choice.minisockets:
+        rows = np.concatenate((rows, looker.minisockets()))
+    return choice.apply(rows)
 
 
 def follow_in_blocks(tier: BtfTier, choice: Choice, order: Order | None, output: Output) -> None:

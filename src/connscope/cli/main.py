@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 
 import connscope
-from connscope.cli import doctor, trace
-from connscope.cli import list as list_command
 from connscope.cli.exit_codes import FINE, SIGNALLED, exit_code
 from connscope.errors import ConnscopeError, NotPermittedError, NotSupportedError
 
 __all__ = ("main",)
 
-COMMANDS = (trace, list_command, doctor)
+COMMANDS = ("trace", "list", "doctor")
+"""Modules of this package. Only the one that is asked for is imported: a short command would spend
+half of its time with the others."""
+
 VALUES_WITH_MINUS = ("--filter", "--sort")
 MINUS = re.compile("-[^-]")
 
@@ -36,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         try:
             given = sys.argv[1:] if arguments is None else arguments
-            return _run(make_parser().parse_args(join_values(given)))
+            wanted = [name for name in given[:1] if name in COMMANDS]
+            return _run(make_parser(wanted or COMMANDS).parse_args(join_values(given)))
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -65,13 +69,13 @@ def _run(chosen: argparse.Namespace) -> int:
         return exit_code(error)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The whole command line, each command described by its module's docstring."""
+def make_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The command line of some commands, each described by its module's docstring."""
     parser = argparse.ArgumentParser(prog="connscope", description=connscope.__doc__)
     parser.add_argument("--version", action="version", version=connscope.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        name = command.__name__.rpartition(".")[2]
+    for name in names:
+        command = importlib.import_module(f"connscope.cli.{name}")
         about = (command.__doc__ or "").partition("\n\n")[0]
         sub = commands.add_parser(
             name,
