@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from connscope.capture.btf import BtfTier
 from connscope.row.columns import Rows
 from connscope.row.words import Kind, State
-from tests.kernel.recorder import pick
+from tests.kernel.recorder import PATIENCE_S, describe, pick
 from tests.traffic.build import built
 
 
@@ -25,6 +26,15 @@ def connect(server: socket.socket) -> tuple[socket.socket, socket.socket]:
 def shown(tier: BtfTier, port: int, **columns: Any) -> Rows:
     """What a look shows with that port at either end."""
     return pick(tier.look(), port, Kind.SNAPSHOT, **columns)
+
+
+def shown_until(tier: BtfTier, port: int, condition: Callable[[Rows], object]) -> Rows:
+    """What the first look shows for which the condition holds: handshakes end in softirqs, which may
+    come later than their connect()."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition(rows := shown(tier, port)):
+        assert time.monotonic() < end, f"not seen within {PATIENCE_S} s: {describe(rows)}"
+    return rows
 
 
 def shown_ends(tier: BtfTier, port: int) -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ from connscope.kernel.host.network_namespaces import network_namespace
 from connscope.row.words import Group, Kind, OwnerEvidence, Role, State
 from tests.kernel.namespace import Namespace
 from tests.kernel.recorder import Recorder, comm, pick
-from tests.kernel.watched import connect, fill, line, running, shown, shown_ends
+from tests.kernel.watched import connect, fill, line, running, shown, shown_ends, shown_until
 
 EACH_LOOK = Config(owner_check_interval_s=0)
 PATIENCE_S = 20
@@ -55,8 +55,11 @@ class TestOlderThanTheTier:
         with ExitStack() as clients, BtfTier(Config()) as tier:
             for _ in range(3):
                 clients.enter_context(socket.create_connection(listener.getsockname()))
-            (row,) = shown(tier, listener.getsockname()[1], state=State.LISTEN)
-        assert (row["queue_length"], row["queue_limit"], row["role"]) == (3, 16, Role.SERVER)
+            rows = shown_until(
+                tier, listener.getsockname()[1], lambda rows: 3 in rows["queue_length"]
+            )
+        (row,) = rows[rows["state"] == State.LISTEN]
+        assert (row["queue_limit"], row["role"]) == (16, Role.SERVER)
         assert (row["pid"], comm(row)) == (
             os.getpid(),
             Path("/proc/self/comm").read_bytes().rstrip(),
@@ -95,9 +98,10 @@ kept = [server.accept() for _ in range(2)]
             with BtfTier(EACH_LOOK) as younger:
                 client = socket.create_connection(("127.0.0.1", port))
                 clients.enter_context(client)
-                recorder = Recorder(younger)
-                recorder.one(port, Kind.OPENED, role=Role.SERVER)
-                rows = shown(younger, port, local_port=port)
+                rows = shown_until(
+                    younger, port, lambda rows: (rows["local_port"] == port).sum() == 2
+                )
+                rows = rows[rows["local_port"] == port]
             process.kill()
         assert set(rows["pid"].tolist()) == {process.pid}
         assert sorted(rows["state"].tolist()) == [State.ESTABLISHED, State.LISTEN]
