@@ -29,8 +29,8 @@ def shown(tier: BtfTier, port: int, **columns: Any) -> Rows:
 
 
 def shown_until(tier: BtfTier, port: int, condition: Callable[[Rows], object]) -> Rows:
-    """What the first look shows for which the condition holds: handshakes end in softirqs, which may
-    come later than their connect()."""
+    """What the first look shows for which the condition holds: a handshake ends in a softirq, which
+    may come later than its connect()."""
     end = time.monotonic() + PATIENCE_S
     while not condition(rows := shown(tier, port)):
         assert time.monotonic() < end, f"not seen within {PATIENCE_S} s: {describe(rows)}"
