@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connscope.errors import ConnscopeError, NotPermittedError, NotSupportedError, UsageError
 
-__all__ = ("FINE", "SIGNALLED", "exit_code")
+__all__ = ("FAILED", "FINE", "SIGNALLED", "exit_code")
 
 FINE, FAILED, USAGE, NOT_PERMITTED, NOTHING_TO_CAPTURE_WITH = 0, 1, 2, 3, 4
 SIGNALLED = 128

@@ -96,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     # One look needs no events.
     with SocketLook(None, {}, config.owner_check_interval_s) as look:
         rows = open_sockets(look, choice)
+        _warn(look.namespaces_refused)
     if arguments.summary:
         sys.stdout.write(_summary_text(rows, arguments))
     else:
@@ -103,6 +104,15 @@ def run(arguments: argparse.Namespace) -> int:
         output.write(wanted.apply(rows) if wanted else rows)
         output.close()
     return FINE
+
+
+def _warn(namespaces_refused: int) -> None:
+    if namespaces_refused:
+        print(
+            f"connscope list: {namespaces_refused} network namespaces may not be entered "
+            "(CAP_SYS_ADMIN): what is in no process's fd table is missing there",
+            file=sys.stderr,
+        )
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:

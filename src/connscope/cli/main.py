@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import io
 import os
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 import connscope
-from connscope.cli.exit_codes import FINE, SIGNALLED, exit_code
+from connscope.cli.exit_codes import FAILED, FINE, SIGNALLED, exit_code
 from connscope.errors import ConnscopeError, NotPermittedError, NotSupportedError
 
 __all__ = ("main",)
@@ -22,6 +23,7 @@ COMMANDS = ("trace", "list", "doctor")
 """Modules of this package. Only the one that is asked for is imported: a short command would spend
 half of its time with the others."""
 
+OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 VALUES_WITH_MINUS = ("--filter", "--sort")
 MINUS = re.compile("-[^-]")
 
@@ -46,7 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return SIGNALLED + signal.SIGINT
     except BrokenPipeError:
-        return _leave_closed_pipe()
+        return _leave_output(FINE)
+    except OSError as error:
+        if error.errno not in OUTPUT_FULL:
+            raise
+        print(f"connscope: writing the output: {error.strerror}", file=sys.stderr)
+        return _leave_output(FAILED)
 
 
 def join_values(arguments: list[str]) -> list[str]:
@@ -100,8 +107,8 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(SIGNALLED + number)
 
 
-def _leave_closed_pipe() -> int:
-    """Whoever read our output has gone: as quiet as cat. The descriptor is replaced so that the
-    interpreter's last flush finds a place."""
+def _leave_output(code: int) -> int:
+    """Nobody takes our output any more: whoever read it has gone, which is no failure, or a disk is
+    full. The descriptor is replaced so that the interpreter's last flush finds a place."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return FINE
+    return code
