@@ -69,10 +69,69 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "socket of which no event told the owner is looked for at once. 0: with each look.",
         ),
     ] = 5.0
+    proc_root: Annotated[
+        str,
+        Meta(
+            pattern="^/[^\\x00]*$",
+            description="Where the procfs tier finds the proc file system, e.g. `/host/proc` in a "
+            "container that has the machine's mounted there.",
+        ),
+    ] = "/proc"
+    procfs_fds_per_tick: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1 << 20,
+            description="How many descriptors of processes the procfs tier reads in a tick at "
+            "most. A tick is 1 ms when somebody waits for the look, else see "
+            "`procfs_period_min_s`.",
+        ),
+    ] = 300
+    procfs_period_min_s: Annotated[
+        float,
+        Meta(
+            ge=0.001,
+            le=60,
+            description="The shortest tick of the procfs tier in the background. It begins with "
+            "this one; after each pass the tick is made so long that a pass takes "
+            "`procfs_target_s`.",
+        ),
+    ] = 0.05
+    procfs_period_max_s: Annotated[
+        float,
+        Meta(
+            ge=0.001,
+            le=60,
+            description="The longest tick of the procfs tier in the background.",
+        ),
+    ] = 0.5
+    procfs_target_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=3600,
+            description="How long a pass of the procfs tier in the background should take, and the "
+            "time from the start of one to that of the next.",
+        ),
+    ] = 10.0
+    procfs_warn_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=3600,
+            description="A pass of the procfs tier that takes longer than this counts as late, and "
+            "its rows are said to be old.",
+        ),
+    ] = 15.0
 
     def __post_init__(self) -> None:
         if self.ring_bytes & (self.ring_bytes - 1):
             raise ValueError(f"ring_bytes is {self.ring_bytes}: it must be a power of two")
+        if self.procfs_period_min_s > self.procfs_period_max_s:
+            raise ValueError(
+                f"procfs_period_min_s is {self.procfs_period_min_s}: it must not be more than "
+                f"procfs_period_max_s, {self.procfs_period_max_s}"
+            )
 
 
 class Key(NamedTuple):
@@ -97,6 +156,8 @@ def keys() -> Iterator[Key]:
 def _describe_values(kind: Any, meta: Meta) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
+    if kind is str:
+        return "a path that begins with /"
     return f"{'a whole number' if kind is int else 'a number'} from {meta.ge} to {meta.le}"
 
 

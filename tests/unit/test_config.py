@@ -137,6 +137,10 @@ def test_unknown_argument_is_named():
         ("drain_interval_s", float("nan"), "a number from 0.001 to 10"),
         ("drain_interval_s", float("inf"), "a number from 0.001 to 10"),
         ("accept_owners_max", 0, "a whole number from 1 to 16777216"),
+        ("proc_root", "proc", "a path that begins with /"),
+        ("proc_root", "", "a path that begins with /"),
+        ("proc_root", "/a\0b", "a path that begins with /"),
+        ("proc_root", 7, "a path that begins with /"),
     ],
 )
 def test_wrong_value_is_told_what_is_right(key: str, value: object, values: str):
@@ -162,6 +166,19 @@ def test_wrong_value_of_environment_names_it():
 def test_ring_must_be_a_power_of_two():
     """The kernel takes no other size; the message says so before it is asked."""
     assert refusal(ring_bytes=5000) == "arguments: ring_bytes is 5000: it must be a power of two"
+
+
+def test_path_may_have_any_character_of_a_path():
+    """A path is taken as it stands, with spaces and whatever else."""
+    path = "/host files/äö\n/proc"
+    assert load_config(environment={"CONNSCOPE_PROC_ROOT": path}).proc_root == path
+
+
+def test_shortest_tick_is_not_longer_than_the_longest():
+    """Two keys that contradict each other are both named."""
+    assert refusal(procfs_period_min_s=0.2, procfs_period_max_s=0.1) == (
+        "arguments: procfs_period_min_s is 0.2: it must not be more than procfs_period_max_s, 0.1"
+    )
 
 
 def test_given_file_has_to_exist(file: Path):
