@@ -69,6 +69,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "socket of which no event told the owner is looked for at once. 0: with each look.",
         ),
     ] = 5.0
+    netlink_receive_bytes: Annotated[
+        int,
+        Meta(
+            ge=4096,
+            le=1 << 30,
+            description="How much news of closed connections may wait in the kernel, in each "
+            "network namespace, for the netlink tier; what finds no room is counted as lost. A "
+            "connection takes about 1,300 bytes, both ends. Without CAP_NET_ADMIN in the first "
+            "user namespace it is at most net.core.rmem_max.",
+        ),
+    ] = 4 << 20
     proc_root: Annotated[
         str,
         Meta(

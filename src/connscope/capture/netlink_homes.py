@@ -1,0 +1,127 @@
+"""The network namespaces that the netlink tier looks into, each with its own two sockets."""
+
+from __future__ import annotations
+
+import errno
+import select
+from collections.abc import Iterator
+from pathlib import Path
+
+from connscope.errors import NotPermittedError, NotSupportedError
+from connscope.kernel.host.network_namespaces import (
+    entered_network_namespace,
+    find_network_namespaces,
+)
+from connscope.kernel.netlink.diag_socket import DestroyNews, SocketDump
+from connscope.kernel.resource import Resource
+
+__all__ = ("Home", "Homes")
+
+
+class Home(Resource):
+    """One network namespace. It lives at least as long as its sockets here do.
+
+    Args:
+        inode: of the namespace, in which this thread is.
+        receive_bytes: of the news.
+
+    Attributes:
+        inode: as given.
+        dump: lists sockets.
+        news: of sockets that go away; None if we may not hear them.
+    """
+
+    def __init__(self, inode: int, receive_bytes: int) -> None:
+        self.inode = inode
+        self.news: DestroyNews | None = None
+        self.dump = SocketDump()
+        try:
+            self.news = DestroyNews(receive_bytes)
+        except NotPermittedError:
+            pass
+        except BaseException:
+            self.dump.close()
+            raise
+
+    def close(self) -> None:
+        """Lets go of the namespace; a second call does nothing."""
+        self.dump.close()
+        if self.news:
+            self.news.close()
+
+
+class Homes(Resource):
+    """All namespaces that may be entered.
+
+    Args:
+        receive_bytes: of the news of each.
+
+    Raises:
+        NotSupportedError: this kernel has no sock_diag.
+
+    Attributes:
+        refused: how many were found and may not be entered.
+    """
+
+    def __init__(self, receive_bytes: int) -> None:
+        self._receive_bytes = receive_bytes
+        self._homes = dict[int, Home]()
+        self._wakes = select.epoll()
+        self.refused = 0
+        try:
+            self.refresh()
+        except BaseException:
+            self.close()
+            raise
+        if not self._homes:
+            self.close()
+            raise NotSupportedError("sock_diag", "no network namespace can be looked into")
+
+    def refresh(self) -> list[Home]:
+        """Takes in namespaces that are new; returns those that have ended, still open, ours no
+        more: what they have to say should be read before they are closed."""
+        found = find_network_namespaces()
+        ended = [self._homes.pop(inode) for inode in self._homes.keys() - found.keys()]
+        for home in ended:
+            if home.news:
+                self._wakes.unregister(home.news.fileno())
+        self.refused = 0
+        for inode, path in found.items():
+            if inode not in self._homes:
+                self._enter(inode, path)
+        return ended
+
+    def _enter(self, inode: int, path: Path) -> None:
+        try:
+            with entered_network_namespace(path):
+                home = Home(inode, self._receive_bytes)
+        except NotPermittedError:
+            self.refused += 1
+            return
+        except OSError as error:
+            # Its last process has ended meanwhile, and with it the namespace.
+            if error.errno in (errno.ENOENT, errno.ESRCH, errno.EACCES):
+                return
+            raise
+        self._homes[inode] = home
+        if home.news:
+            self._wakes.register(home.news.fileno(), select.EPOLLIN | select.EPOLLERR)
+
+    def __iter__(self) -> Iterator[Home]:
+        return iter(tuple(self._homes.values()))
+
+    @property
+    def hear_news(self) -> bool:
+        """Whether each of them tells of sockets that go away."""
+        return all(home.news for home in self._homes.values())
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Waits for news of any; False when the time is over."""
+        return bool(self._wakes.poll(timeout_s))
+
+    def close(self) -> None:
+        """Lets go of all; a second call does nothing."""
+        for home in self._homes.values():
+            home.close()
+        self._homes = {}
+        self._wakes.close()
