@@ -106,7 +106,8 @@ class ProcfsTier:
         Raises:
             KernelError: the proc file system is gone.
         """
-        return self._current().sockets.copy()
+        found = self._current().sockets
+        return found.copy() if self._background else found
 
     def minisockets(self) -> Rows:
         """What the kernel keeps of connections that are no sockets: SYN_RECV and TIME_WAIT.

@@ -148,10 +148,14 @@ class ProcfsPasses:
         holders = dict[int, Held]()
         for one in held:
             holders.update(dict.fromkeys(one.fds, one))
-        missing = self._inodes() - holders.keys() - self._without_holder
+        inodes = self._inodes()
+        missing = inodes - holders.keys() - self._without_holder
         if missing:
             self._walk(groups, pace, holders, missing)
-        self._keep(holders)
+            self._keep(holders)
+        else:
+            self._held = {one.pid: one for one in held if one.fds}
+            self._without_holder = inodes - holders.keys()
 
     def _keep(self, holders: dict[int, Held]) -> None:
         """Remembers who holds the sockets that are in the files, and which have no holder."""
