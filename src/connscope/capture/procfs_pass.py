@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from connscope.capture.procfs_ids import SteadyIds
 from connscope.capture.procfs_rows import NamespaceRows, fill_owners, namespace_rows
 from connscope.kernel.host.clock import boottime_ns
 from connscope.kernel.procfs.fd_walk import Held, confirm_held, walk_fds
@@ -90,6 +91,7 @@ class ProcfsPasses:
         self._refused = 0
         self._found = dict[int, NamespaceRows]()
         self._processes = dict[int, Process]()
+        self._ids = SteadyIds()
         self._read_cost_s = self._read_end_s = 0.0
 
     def run(self, pace: Pace) -> PassResult | None:
@@ -112,6 +114,7 @@ class ProcfsPasses:
         nothing = np.empty(0, ROW)
         sockets = _each_once(np.concatenate((nothing, *(part.sockets for part in found))))
         minisockets = _each_once(np.concatenate((nothing, *(part.minisockets for part in found))))
+        self._ids.keep(sockets)
         self._read_processes(self._held)
         fill_owners(sockets, self._held.values(), self._processes)
         return PassResult(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from connscope.capture.procfs_ids import connection_ids
 from connscope.kernel.procfs.fd_walk import Held
 from connscope.kernel.procfs.net_files import parse_net_file
 from connscope.kernel.procfs.processes import NetTexts, Process, ProcessGroup
@@ -15,8 +16,6 @@ from connscope.row.columns import NO_UID, ROW, Rows
 from connscope.row.words import Group, Kind, OwnerEvidence, Protocol, Role, State, Tier
 
 __all__ = ("NamespaceRows", "fill_owners", "namespace_rows")
-
-Words = npt.NDArray[np.uint64]
 
 FILES = (
     ("tcp", Protocol.TCP, 4),
@@ -53,7 +52,7 @@ def namespace_rows(texts: NetTexts, group: ProcessGroup, time_ns: int) -> Namesp
             continue
         rows = _file_rows(file.sockets, protocol)
         rows["time_ns"], rows["netns"] = time_ns, group.inode
-        rows["connection_id"] = _connection_ids(rows, group.key)
+        rows["connection_id"] = connection_ids(rows, group.key)
         mini = _are_minisockets(file.sockets, protocol)
         rows["known"][mini] = Group.ENDS
         sockets.append(rows[~mini])
@@ -99,34 +98,6 @@ def _are_minisockets(found: npt.NDArray[Any], protocol: Protocol) -> npt.NDArray
     waits = (found["timer"] == TIMER_TIME_WAIT) | (found["state"] == State.TIME_WAIT)
     minisockets: npt.NDArray[np.bool_] = requested | waits
     return minisockets
-
-
-def _connection_ids(rows: Rows, namespace: int) -> Words:
-    """Never 0, and the same in each look, as long as the socket has the same file or none.
-
-    Of namespace and inode, which is one to one; of the ends where there is no inode.
-    """
-    has_file = rows["socket_inode"] != 0
-    inodes, local, peer, protocol = (
-        rows[column].astype(np.uint64)
-        for column in ("socket_inode", "local_port", "peer_port", "protocol")
-    )
-    words = inodes | np.uint64(namespace << 32 & (1 << 64) - 1)
-    ids = _mixed(words)
-    ends = [rows[column].copy().view(np.uint64) for column in ("local_address", "peer_address")]
-    ports = local << np.uint64(32) | peer << np.uint64(16) | protocol
-    hashed = _mixed(words ^ _mixed(ports))
-    for word in (*ends[0].reshape(-1, 2).T, *ends[1].reshape(-1, 2).T):
-        hashed = _mixed(hashed + word)
-    hashed[hashed == 0] = 1
-    return np.where(has_file, ids, hashed)
-
-
-def _mixed(words: Words) -> Words:
-    """The finalizer of splitmix64: each number has one of its own, and 0 has 0."""
-    words = (words ^ words >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ words >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    return words ^ words >> np.uint64(31)
 
 
 def fill_owners(rows: Rows, holders: Collection[Held], processes: Mapping[int, Process]) -> None:

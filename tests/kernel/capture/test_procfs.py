@@ -115,6 +115,17 @@ class TestWhatThereIs:
         assert len(rows) == len(np.unique(rows["connection_id"])) == 3
         assert not (rows["known"] & Group.OWNER).any()
 
+    def test_id_is_the_same_before_and_after_accept(
+        self, tier: ProcfsTier, listener: socket.socket
+    ) -> None:
+        """Though the socket has an inode only then."""
+        with socket.create_connection(listener.getsockname()) as client:
+            (before,) = pick(tier.look(), port_of(client), Kind.SNAPSHOT, peer_port=port_of(client))
+            with listener.accept()[0] as accepted:
+                after = shown(tier.look(), accepted)
+        assert before["socket_inode"] == 0
+        assert before["connection_id"] == after["connection_id"] != 0
+
     def test_ipv6(self, tier: ProcfsTier) -> None:
         """All 16 bytes of an address."""
         with (

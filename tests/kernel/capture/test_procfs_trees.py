@@ -111,6 +111,31 @@ def test_ids_of_two_namespaces_differ(tree: ProcTree):
     assert len(np.unique(Passes(tree).run().sockets["connection_id"])) == 2
 
 
+def test_id_stays_when_a_file_comes_and_goes(tree: ProcTree):
+    """Waiting to be accepted, accepted, closed by its program; then the same ends anew."""
+    namespace = tree.namespace("only", tcp=lines(0))
+    tree.process(4, namespace)
+    passes = Passes(tree)
+    found = list[int]()
+    for inode in (0, 70, 0, 0, 71, 71):
+        (namespace / "tcp").write_bytes(HEADER + lines(inode))
+        found += passes.run().sockets["connection_id"].tolist()
+    assert len(set(found[:4])) == 1
+    assert found[4] == found[5] != found[0]
+
+
+def test_listeners_of_one_port_are_several(tree: ProcTree):
+    """SO_REUSEPORT: each has an id, which it keeps."""
+    listener = [
+        net_line(peer="00000000:0000", state=State.LISTEN, inode=inode) for inode in (70, 71)
+    ]
+    tree.process(4, tree.namespace("only", tcp=b"".join(listener)))
+    passes = Passes(tree)
+    first, second = (passes.run().sockets["connection_id"].tolist() for _ in range(2))
+    assert first == second
+    assert len(set(first)) == 2
+
+
 def test_socket_that_a_file_shows_twice_is_one_row(tree: ProcTree):
     """As happens when it changes while it is read."""
     tree.process(4, tree.namespace("only", tcp=lines(70) * 2))
