@@ -53,8 +53,8 @@ def measure() -> tuple[Result, ...]:
     allowed = Config().procfs_fds_per_tick / FOREGROUND_TICK_S
     return (
         Result(
-            f"procfs look, {PROCESSES:,} processes of {FDS} descriptors, {SOCKETS} sockets among them, "
-            "against psutil.net_connections()",
+            f"procfs look, {PROCESSES:,} processes of {FDS} descriptors, {SOCKETS} of them sockets,"
+            " against psutil.net_connections()",
             f"{spread(later, 1)} times faster, {spread(later_s)} s against {spread(psutil_s)} s; "
             f"the first look, which reads all descriptors, {spread(first, 1)} times, "
             f"{spread(first_s)} s",
