@@ -187,8 +187,10 @@ class NetlinkTier:
         rows = closed_rows(sockets[whole], home.inode, time_ns, known.of(whole))
         had_peer = fresh & wiped & known.where & _are_connections(known.rows)
         remembered = _closed_as_remembered(known.rows[had_peer], time_ns)
-        # A connection without ends that no look has seen: there is nothing to make a row of.
-        self._lost_untold += int((fresh & wiped & connected & ~known.where).sum())
+        # A connection without ends that no look has seen: there is nothing to make a row of. And
+        # what was told after a loss, without news, was none of what had been lost.
+        unseen = fresh & wiped & connected & ~known.where
+        self._lost_untold += int((unseen | known.is_told).sum())
         self._waiting = np.concatenate((self._waiting, rows, remembered))
         return len(sockets)
 
@@ -204,7 +206,7 @@ class NetlinkTier:
         gone = self._memory.take_gone()
         rows = _closed_as_remembered(gone[_are_connections(gone)], boottime_ns())
         self._waiting = np.concatenate((self._waiting, rows))
-        self._lost_untold += max(dropped - len(gone), 0)
+        self._lost_untold += max(dropped - len(rows), 0)
 
     def losses(self) -> Losses:
         """What went missing so far: no more connections than that, because sockets that never had

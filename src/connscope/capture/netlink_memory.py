@@ -48,7 +48,7 @@ class SocketMemory:
         """What the look before the last has shown, the last has not, and no news has told of. It
         counts as told from now on."""
         now, before = self._looks
-        is_gone = ~self._closed[1] & ~_find(now, before["socket_id"], before["netns"])[1]
+        is_gone = ~self._closed[1] & ~_find(now, before["socket_id"], before["netns"])[0]
         self._closed[1] |= is_gone
         gone: Rows = before[is_gone]
         return gone
@@ -61,10 +61,10 @@ class SocketMemory:
         if is_due:
             self._checked_s = time.monotonic()
         else:
-            before, found, _ = _find(self.latest, rows["socket_id"], rows["netns"])
-            found &= before["socket_inode"] == rows["socket_inode"]
+            found, at = _find(self.latest, rows["socket_id"], rows["netns"])
+            found[found] = self.latest["socket_inode"][at[found]] == rows["socket_inode"][found]
             for name in OWNER_COLUMNS:
-                rows[name][found] = before[name][found]
+                rows[name][found] = self.latest[name][at[found]]
             unsure &= ~found
         if unsure.any():
             self._ask_for_owners(rows, unsure)
@@ -100,8 +100,8 @@ class SocketMemory:
         rows, where = np.zeros(len(cookies), ROW), np.zeros(len(cookies), bool)
         is_told = np.zeros(len(cookies), bool)
         for look, closed in zip(self._looks[::-1], self._closed[::-1], strict=True):
-            found, is_here, at = _find(look, cookies, namespaces)
-            rows[is_here], where = found[is_here], where | is_here
+            is_here, at = _find(look, cookies, namespaces)
+            rows[is_here], where = look[at[is_here]], where | is_here
             is_told[is_here] |= closed[at[is_here]]
             closed[at[is_here]] = True
         return Known(rows, where, np.isin(_ports(namespaces, ports), self._listening), is_told)
@@ -115,12 +115,10 @@ def _ports(netns: npt.NDArray[np.uint32], port: npt.NDArray[np.uint16]) -> npt.N
 
 def _find(
     look: Rows, cookies: npt.NDArray[np.uint64], netns: npt.NDArray[np.uint32]
-) -> tuple[Rows, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Of each cookie: a row, whether it is the right one, and its place in the look. Cookies were
-    once counted in each namespace for itself."""
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Whether a look has each of the cookies, and its place there. Cookies were once counted in
+    each namespace for itself."""
     if not len(look):
-        nowhere = np.zeros(len(cookies), np.int64)
-        return np.zeros(len(cookies), ROW), np.zeros(len(cookies), bool), nowhere
+        return np.zeros(len(cookies), bool), np.zeros(len(cookies), np.int64)
     at = np.minimum(np.searchsorted(look["socket_id"], cookies), len(look) - 1)
-    rows: Rows = look[at]
-    return rows, (rows["socket_id"] == cookies) & (rows["netns"] == netns), at
+    return (look["socket_id"][at] == cookies) & (look["netns"][at] == netns), at

@@ -23,6 +23,9 @@ NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
 INET_DIAG_INFO = 2
 # Multicast groups as bits: SKNLGRP_INET_TCP_DESTROY is 1, SKNLGRP_INET6_TCP_DESTROY 3.
 DESTROY_GROUPS = 1 << 0 | 1 << 2
+# As plain numbers: those of the socket module take a microsecond to combine.
+MSG_TRUNC = int(socket.MSG_TRUNC)
+WITHOUT_WAITING = MSG_TRUNC | int(socket.MSG_DONTWAIT)
 SO_RCVBUFFORCE, SO_MEMINFO = 33, 55
 MEMINFO_DROPS = 8
 MEMINFO_BYTES = 9 * 4
@@ -40,6 +43,7 @@ class _DiagSocket(Resource):
 
     def __init__(self, groups: int) -> None:
         self._buffer = np.empty(FIRST_BYTES // 4, np.uint32)
+        self._bytes = self._buffer.view(np.uint8).data
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
         except OSError as error:
@@ -55,25 +59,27 @@ class _DiagSocket(Resource):
                 raise NotPermittedError(NEWS, "CAP_NET_ADMIN is missing", missing) from error
             raise FailedError(FEATURE, error.strerror or str(error), error.errno or 0) from error
 
-    def _receive(self, filled: int, flags: int = 0) -> int:
+    def _receive(self, filled: int, flags: int = MSG_TRUNC) -> int:
         """Takes one datagram behind what is there, in bytes; where it ends, on a whole word.
 
         Raises:
             OSError: as recv(2) does.
         """
-        if self._buffer.nbytes - filled < ROOM_BYTES:
-            larger = np.empty(len(self._buffer) * 2, np.uint32)
-            larger[: filled // 4] = self._buffer[: filled // 4]
-            self._buffer = larger
-        room = self._buffer.view(np.uint8).data[filled:]
-        length = self._socket.recv_into(room, flags=flags | socket.MSG_TRUNC)
-        if length > len(room):
-            raise FailedError(FEATURE, f"a datagram of {length} bytes was cut off")
-        end = filled + length
-        whole = -(-end // 4) * 4
-        if whole > end:
-            self._buffer.view(np.uint8)[end:whole] = 0
-        return whole
+        if len(self._bytes) - filled < ROOM_BYTES:
+            self._grow(filled)
+        end = filled + self._socket.recv_into(self._bytes[filled:], 0, flags)
+        if end > len(self._bytes):
+            raise FailedError(FEATURE, f"a datagram of {end - filled} bytes was cut off")
+        if end & 3:
+            whole = (end + 3) & ~3
+            self._bytes[end:whole] = bytes(whole - end)
+            return whole
+        return end
+
+    def _grow(self, filled: int) -> None:
+        larger = np.empty(len(self._buffer) * 2, np.uint32)
+        larger[: filled // 4] = self._buffer[: filled // 4]
+        self._buffer, self._bytes = larger, larger.view(np.uint8).data
 
     def fileno(self) -> int:
         """Its descriptor, -1 once closed."""
@@ -184,7 +190,7 @@ class DestroyNews(_DiagSocket):
         filled = taken = 0
         while taken < most:
             try:
-                filled = self._receive(filled, socket.MSG_DONTWAIT)
+                filled = self._receive(filled, WITHOUT_WAITING)
             except BlockingIOError:
                 break
             except OSError as error:
