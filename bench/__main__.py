@@ -11,7 +11,7 @@ import argparse
 import sys
 import time
 
-from bench.lines import bulk, churn, completeness, look, procfs, ring, start, syscalls
+from bench.lines import bulk, churn, completeness, look, netlink, procfs, ring, start, syscalls
 from bench.lines import filter as filter_line
 from bench.page import write_page
 from bench.result import Result
@@ -21,6 +21,7 @@ LINES = {
     "churn": churn.measure,
     "completeness": completeness.measure,
     "look": look.measure,
+    "netlink": netlink.measure,
     "procfs": procfs.measure,
     "filter": filter_line.measure,
     "bulk": bulk.measure,
