@@ -159,7 +159,7 @@ def tcplife() -> TracingProgram:
 
 
 def _has_announced(_pid: int, said: str) -> bool:
-    return "capturing with" in said
+    return "capturing:" in said
 
 
 def _polls(pid: int, _said: str) -> bool:

@@ -23,6 +23,13 @@ ENVIRONMENT = f"environment {ENVIRONMENT_PREFIX}*"
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting of connscope, each documented here and nowhere else."""
 
+    tier: Annotated[
+        Literal["auto", "btf", "netlink", "procfs"],
+        Meta(
+            description="The way to capture. `auto`: the best that can be had here. Any other: "
+            "that one or none."
+        ),
+    ] = "auto"
     accept_owner: Annotated[
         Literal["auto", "exact", "listener"],
         Meta(
@@ -59,6 +66,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "owner of; what does not fit is counted and has its listener's owner.",
         ),
     ] = 65536
+    look_interval_s: Annotated[
+        float,
+        Meta(
+            ge=0.05,
+            le=3600,
+            description="How often a tier that is told of no events looks for what has opened and "
+            "closed.",
+        ),
+    ] = 1.0
     owner_check_interval_s: Annotated[
         float,
         Meta(
@@ -80,6 +96,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "user namespace it is at most net.core.rmem_max.",
         ),
     ] = 4 << 20
+
     proc_root: Annotated[
         str,
         Meta(

@@ -19,7 +19,7 @@ from connscope.kernel.feature import Outcome, probe
 from connscope.kernel.host.mounts import find_cgroup2
 from connscope.kernel.resource import Resource
 from connscope.row.columns import ROW, Rows, lost_row
-from connscope.row.words import Tier
+from connscope.row.words import Kind, Tier
 
 __all__ = ("BtfTier",)
 
@@ -27,6 +27,11 @@ LOSSES = np.dtype(
     [("rows_lost", np.uint64), ("storage_failed", np.uint64), ("owners_full", np.uint64)]
 )
 ONLY_KEY = bytes(4)
+WITHOUT = {
+    "connect attempts": "connects that never send a SYN are not seen",
+    "looks": "sockets that are older than connscope have no owner until they close",
+    "accept owner": "accepted connections have their listener's owner (~) until they close",
+}
 
 
 class BtfTier:
@@ -40,6 +45,7 @@ class BtfTier:
     """
 
     tier = Tier.BTF
+    kinds = frozenset(Kind) - {Kind.IDLE, Kind.SNAPSHOT}
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -105,6 +111,15 @@ class BtfTier:
             KernelError: looks can not be had here.
         """
         return self._open_look.minisockets()
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What the lack of an optional part means."""
+        return tuple(
+            f"{WITHOUT[name]} [{part.verdict.value}: {part.reason}]"
+            for name, part in self.parts.items()
+            if part.error
+        )
 
     def wait(self, timeout_s: float | None) -> bool:
         """Waits until there are events; False when the time is over."""

@@ -43,9 +43,12 @@ class SocketLook(Resource):
         KernelError: not supported, not permitted or failed.
 
     Attributes:
+        tier: of all rows.
         namespaces_refused: how many network namespaces may not be entered; their sockets that are
             older than us and in no fd table are missing.
     """
+
+    tier = Tier.BTF
 
     def __init__(
         self,
@@ -134,6 +137,16 @@ class SocketLook(Resource):
         self._walks.close()
         self._walks = larger
         larger.say(**{name: int(heard[name]) for name in heard.dtype.names})
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What it can not see, a sentence each."""
+        if not self.namespaces_refused:
+            return ()
+        return (
+            f"{self.namespaces_refused} network namespaces may not be entered (CAP_SYS_ADMIN): "
+            "what is in no process's fd table is missing there",
+        )
 
     def minisockets(self) -> Rows:
         """What the kernel keeps of connections that are no sockets: SYN_RECV and TIME_WAIT.

@@ -94,7 +94,7 @@ class NetlinkTier:
         if missing_capabilities(("CAP_SYS_ADMIN",)):
             said.append("Other network namespaces are not seen: CAP_SYS_ADMIN is missing.")
         elif homes.refused:
-            said.append(f"{homes.refused} network namespaces may not be entered.")
+            said.append(f"{homes.refused} network namespaces could not be entered.")
         if missing_capabilities(("CAP_SYS_PTRACE",)):
             said.append("Only our own processes are known as owners: CAP_SYS_PTRACE is missing.")
         if not in_initial_pid_namespace():

@@ -7,7 +7,7 @@ import select
 from collections.abc import Iterator
 from pathlib import Path
 
-from connscope.errors import NotPermittedError, NotSupportedError
+from connscope.errors import KernelError, NotPermittedError, NotSupportedError
 from connscope.kernel.host.network_namespaces import (
     entered_network_namespace,
     find_network_namespaces,
@@ -57,10 +57,11 @@ class Homes(Resource):
         receive_bytes: of the news of each.
 
     Raises:
-        NotSupportedError: this kernel has no sock_diag.
+        KernelError: not one of them can be looked into.
 
     Attributes:
-        refused: how many were found and may not be entered.
+        refused: how many were found and could not be entered: it was not permitted, or there are no
+            descriptors left.
     """
 
     def __init__(self, receive_bytes: int) -> None:
@@ -68,14 +69,15 @@ class Homes(Resource):
         self._homes = dict[int, Home]()
         self._wakes = select.epoll()
         self.refused = 0
+        self._refusal: KernelError | None = None
         try:
             self.refresh()
+            if not self._homes:
+                nothing = "no network namespace can be looked into"
+                raise self._refusal or NotSupportedError("sock_diag", nothing)
         except BaseException:
             self.close()
             raise
-        if not self._homes:
-            self.close()
-            raise NotSupportedError("sock_diag", "no network namespace can be looked into")
 
     def refresh(self) -> list[Home]:
         """Takes in namespaces that are new; returns those that have ended, still open, ours no
@@ -95,14 +97,14 @@ class Homes(Resource):
         try:
             with entered_network_namespace(path):
                 home = Home(inode, self._receive_bytes)
-        except NotPermittedError:
+        except KernelError as error:
+            self._refusal = error
             self.refused += 1
             return
         except OSError as error:
-            # Its last process has ended meanwhile, and with it the namespace.
-            if error.errno in (errno.ENOENT, errno.ESRCH, errno.EACCES):
-                return
-            raise
+            # Else its last process has ended meanwhile, and with it the namespace.
+            self.refused += error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+            return
         self._homes[inode] = home
         if home.news:
             self._wakes.register(home.news.fileno(), select.EPOLLIN | select.EPOLLERR)

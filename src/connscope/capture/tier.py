@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from connscope.row.columns import Rows
+from connscope.row.words import Kind, Tier
 
-__all__ = ("BATCH_ROWS", "CaptureTier", "Losses")
+__all__ = ("BATCH_ROWS", "CaptureTier", "Looker", "Losses")
 
 BATCH_ROWS = 2048
 """What one call of `events` gives at most: 450 KB, and the text made of it stays in the cache."""
@@ -29,8 +30,42 @@ class Losses:
     owners: int = 0
 
 
-class CaptureTier(Protocol):
+class Looker(Protocol):
+    """What can tell which sockets there are."""
+
+    @property
+    def tier(self) -> Tier:
+        """Which way of capture it belongs to."""
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What it can not see here and now, a sentence each."""
+
+    def look(self) -> Rows:
+        """All open TCP sockets, connections and listeners, as rows of kind ``snapshot``.
+
+        Each has its counters of this moment; none is less than the last look showed.
+
+        Raises:
+            KernelError: there is no looking here; events go on.
+        """
+
+    def minisockets(self) -> Rows:
+        """What the kernel keeps of connections that are no sockets: SYN_RECV and TIME_WAIT.
+
+        Their rows have ends and a state, and nothing else.
+        """
+
+    def close(self) -> None:
+        """Stops, and leaves nothing behind."""
+
+
+class CaptureTier(Looker, Protocol):
     """One way to capture. Used by one thread; `close` may come from any, twice is fine."""
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of rows that `events` can give."""
 
     def open(self) -> None:
         """Starts to capture.
@@ -50,20 +85,8 @@ class CaptureTier(Protocol):
         `BATCH_ROWS` of them, or one more, mean that there may be more.
         """
 
-    def look(self) -> Rows:
-        """All open TCP sockets, connections and listeners, as rows of kind ``snapshot``.
-
-        Each has its counters of this moment; none is less than the last look showed.
-
-        Raises:
-            KernelError: this tier can not look here; events go on.
-        """
-
     def losses(self) -> Losses:
         """What went missing so far."""
-
-    def close(self) -> None:
-        """Stops, and leaves nothing behind."""
 
     def __enter__(self) -> Self: ...
 

@@ -13,10 +13,11 @@ from connscope.kernel.host.clock import boottime_ns
 from connscope.row.address import parse_network
 from connscope.row.columns import Rows
 from connscope.row.selection import Selection
-from connscope.row.words import Kind, Role, State
+from connscope.row.words import Kind, Role, State, Tier
 
-__all__ = ("Choice", "add_choice", "add_general", "chosen", "positive")
+__all__ = ("Choice", "add_choice", "add_general", "chosen", "positive", "required")
 
+TIERS = ("auto", "btf", "netlink", "procfs")
 DIRECTIONS = {"in": Role.SERVER, "out": Role.CLIENT}
 
 
@@ -52,6 +53,13 @@ def add_general(parser: argparse.ArgumentParser) -> None:
     """Declares what is neither of one command nor about the choice of rows."""
     parser.add_argument("-n", "--numeric", action="store_true", help="numbers for ports and users")
     parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the default file")
+    parser.add_argument("--tier", choices=TIERS, help="how to capture; auto: the best there is")
+    parser.add_argument(
+        "--require",
+        choices=TIERS[1:],
+        metavar="TIER",
+        help="fail with code 4 instead of capturing with less",
+    )
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +100,11 @@ def chosen(
     )
     wanted = parse(arguments.filter) if arguments.filter else None
     return Choice(selection, wanted, listeners, minisockets)
+
+
+def required(arguments: argparse.Namespace) -> Tier | None:
+    """The tier that ``--require`` names."""
+    return Tier[arguments.require.upper()] if arguments.require else None
 
 
 def positive(text: str) -> int:

@@ -1,7 +1,7 @@
 """Tells what connscope can do on this machine, what not, and exactly why: each program is tried.
 
-Needs no privileges, but tells more with them. Exits with 0 if connscope can capture, 3 if it is not
-permitted to, 4 if this machine can not do it.
+Needs no privileges, but tells more with them. Exits with 0 if connscope can capture in any way, 3
+if it is not permitted to, 4 if this machine can not do it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import sys
 from dataclasses import asdict
 
 from connscope.cli.exit_codes import FINE, exit_code
-from connscope.doctor.examination import Examination, Trial, examine
+from connscope.doctor.examination import Examination, Rung, Trial, examine
 from connscope.doctor.machine import Machine
+from connscope.row.words import word
 
 __all__ = ("add_arguments", "run")
 
@@ -29,11 +30,23 @@ def run(arguments: argparse.Namespace) -> int:
     found = examine()
     tell = _as_json if arguments.output == "json" else _as_text
     sys.stdout.write(tell(found, with_log=arguments.log))
-    error = found.trials[0].outcome.error
+    if any(rung.outcome.works for rung in found.ladder):
+        return FINE
+    error = found.ladder[0].outcome.error
     return exit_code(error) if error else FINE
 
 
 def _as_json(found: Examination, *, with_log: bool) -> str:
+    ladder = [
+        {
+            "tier": word(rung.tier),
+            "verdict": rung.outcome.verdict,
+            "reason": rung.outcome.reason,
+            "limits": rung.limits,
+            "groups": {word(group): certainty for group, certainty in rung.groups.items()},
+        }
+        for rung in found.ladder
+    ]
     trials = [
         {
             "feature": trial.outcome.feature,
@@ -47,6 +60,7 @@ def _as_json(found: Examination, *, with_log: bool) -> str:
     ]
     answer = {
         "machine": asdict(found.machine),
+        "ladder": ladder,
         "trials": trials,
         "conclusion": found.conclusion,
         "command": found.command,
@@ -55,7 +69,10 @@ def _as_json(found: Examination, *, with_log: bool) -> str:
 
 
 def _as_text(found: Examination, *, with_log: bool) -> str:
-    lines = [*_machine_lines(found.machine), ""]
+    lines = [*_machine_lines(found.machine), "", "ways to capture, best first:"]
+    for rung in found.ladder:
+        lines += _rung_lines(rung)
+    lines.append("")
     for trial in found.trials:
         lines += _trial_lines(trial, with_log=with_log)
     lines += ["", found.conclusion]
@@ -85,6 +102,12 @@ def _machine_lines(machine: Machine) -> list[str]:
     }
     width = max(map(len, facts))
     return [f"{name:<{width}}  {value}" for name, value in facts.items()]
+
+
+def _rung_lines(rung: Rung) -> list[str]:
+    groups = [f"{word(group)} {certainty}" for group, certainty in rung.groups.items()]
+    lines = [f"{word(rung.tier)}: {rung.outcome.verdict}", f"    {', '.join(groups)}"]
+    return lines + [f"    {text}" for text in (rung.outcome.reason, *rung.limits) if text]
 
 
 def _trial_lines(trial: Trial, *, with_log: bool) -> list[str]:

@@ -14,10 +14,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import closing
 
-from connscope.capture.btf import BtfTier
-from connscope.capture.look import SocketLook
-from connscope.cli.choice import add_choice, add_general, chosen
+from connscope.capture.ladder import Ladder, open_looker
+from connscope.cli.announcement import announce_fall
+from connscope.cli.choice import add_choice, add_general, chosen, required
 from connscope.cli.exit_codes import FINE
 from connscope.cli.list_follow import follow_in_blocks, follow_on_screen, open_sockets
 from connscope.cli.list_order import Order, parse_order
@@ -27,8 +28,9 @@ from connscope.cli.screen import is_interactive
 from connscope.cli.summary import summarize
 from connscope.cli.summary_lines import summary_json, summary_tables
 from connscope.config import load_config
-from connscope.errors import UsageError
+from connscope.errors import KernelError, UsageError
 from connscope.row.columns import Rows
+from connscope.row.words import Tier
 
 __all__ = ("add_arguments", "run")
 
@@ -86,17 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
         listeners=arguments.listeners,
     )
     output = open_output(arguments.output, table)
-    config = load_config(arguments.config, os.environ)
+    config = load_config(arguments.config, os.environ, tier=arguments.tier)
     if arguments.follow:
-        with BtfTier(config) as tier:
+        with Ladder(config, required(arguments)) as tier:
+            _say(announce_fall(tier, tier.refusals))
             if arguments.output in TABLES and is_interactive():
                 follow_on_screen(tier, choice, order, table)
                 return FINE
             follow_in_blocks(tier, choice, _wanted(order, arguments), output)
     # One look needs no events.
-    with SocketLook(None, {}, config.owner_check_interval_s) as look:
-        rows = open_sockets(look, choice)
-        _warn(look.namespaces_refused)
+    refusals: dict[Tier, KernelError] = {}
+    with closing(open_looker(config, refusals, required(arguments))) as looker:
+        rows = open_sockets(looker, choice)
+        _say(announce_fall(looker, refusals))
     if arguments.summary:
         sys.stdout.write(_summary_text(rows, arguments))
     else:
@@ -106,13 +110,9 @@ def run(arguments: argparse.Namespace) -> int:
     return FINE
 
 
-def _warn(namespaces_refused: int) -> None:
-    if namespaces_refused:
-        print(
-            f"connscope list: {namespaces_refused} network namespaces may not be entered "
-            "(CAP_SYS_ADMIN): what is in no process's fd table is missing there",
-            file=sys.stderr,
-        )
+def _say(text: str) -> None:
+    if text:
+        print(text, file=sys.stderr)
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
 
 import numpy as np
 
-from connscope.capture.btf import BtfTier
-from connscope.capture.tier import BATCH_ROWS
+from connscope.capture.tier import BATCH_ROWS, CaptureTier, Looker
 from connscope.cli.choice import Choice
 from connscope.cli.list_order import Order
 from connscope.cli.list_output import Output
@@ -25,13 +23,7 @@ DRAIN_INTERVAL_S = 0.2
 """So often the ring is emptied between two looks, that it may not run full."""
 
 
-class _Looker(Protocol):
-    def look(self) -> Rows: ...
-
-    def minisockets(self) -> Rows: ...
-
-
-def open_sockets(looker: _Looker, choice: Choice) -> Rows:
+def open_sockets(looker: Looker, choice: Choice) -> Rows:
     """What is there now and chosen."""
     rows = looker.look()
     if choice.minisockets:
@@ -39,7 +31,9 @@ def open_sockets(looker: _Looker, choice: Choice) -> Rows:
     return choice.apply(rows)
 
 
-def follow_in_blocks(tier: BtfTier, choice: Choice, order: Order | None, output: Output) -> None:
+def follow_in_blocks(
+    tier: CaptureTier, choice: Choice, order: Order | None, output: Output
+) -> None:
     """Writes what is there each second, until somebody stops it."""
     due_s = time.monotonic()
     while True:
@@ -51,7 +45,7 @@ def follow_in_blocks(tier: BtfTier, choice: Choice, order: Order | None, output:
             _drain(tier)
 
 
-def follow_on_screen(tier: BtfTier, choice: Choice, order: Order, table: ListTable) -> None:
+def follow_on_screen(tier: CaptureTier, choice: Choice, order: Order, table: ListTable) -> None:
     """Draws what is there each second, until q is pressed."""
     news = News(choice)
     with Screen() as screen:
@@ -65,7 +59,7 @@ def follow_on_screen(tier: BtfTier, choice: Choice, order: Order, table: ListTab
                 return
 
 
-def _is_quit_before(due_s: float, screen: Screen, tier: BtfTier, news: News) -> bool:
+def _is_quit_before(due_s: float, screen: Screen, tier: CaptureTier, news: News) -> bool:
     """Waits for that time or for q; asks for keys also if the time is over already."""
     while True:
         keys = screen.keys(min(due_s, time.monotonic() + DRAIN_INTERVAL_S))
@@ -76,7 +70,7 @@ def _is_quit_before(due_s: float, screen: Screen, tier: BtfTier, news: News) -> 
             return False
 
 
-def _drain(tier: BtfTier) -> Rows:
+def _drain(tier: CaptureTier) -> Rows:
     """All events that are waiting."""
     batches = [tier.events()]
     while len(batches[-1]) >= BATCH_ROWS:

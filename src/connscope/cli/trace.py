@@ -12,9 +12,10 @@ import os
 import sys
 import time
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.ladder import Ladder
 from connscope.capture.tier import BATCH_ROWS, CaptureTier
-from connscope.cli.choice import Choice, add_choice, add_general, chosen, positive
+from connscope.cli.announcement import announce_capture
+from connscope.cli.choice import Choice, add_choice, add_general, chosen, positive, required
 from connscope.cli.trace_lines import TraceLines
 from connscope.config import Config, load_config
 from connscope.kernel.host.clock import wall_minus_boottime_ns
@@ -47,12 +48,13 @@ def run(arguments: argparse.Namespace) -> int:
         os.environ,
         accept_owner=arguments.accept_owner,
         ring_bytes=arguments.ring_bytes,
+        tier=arguments.tier,
     )
     keep_freed_memory()
-    with BtfTier(config) as tier:
+    with Ladder(config, required(arguments)) as tier:
         output = _Output(arguments.output, arguments.numeric)
         try:
-            print(_describe(tier), file=sys.stderr, flush=True)
+            print(announce_capture(tier, tier.refusals), file=sys.stderr, flush=True)
             output.begin()
             _follow(tier, config, choice, output, arguments.duration, arguments.count)
         finally:
@@ -110,25 +112,6 @@ class _Output:
         sys.stdout.write(make(rows, self._offset_ns))
         sys.stdout.flush()
         self.rows += len(rows)
-
-
-WITHOUT = {
-    "connect attempts": "connects that never send a SYN are not seen",
-    "looks": "sockets older than this trace have no owner until they close",
-    "accept owner": "accepted connections have their listener's owner (~) until they close",
-}
-"""What the lack of an optional part means."""
-
-
-def _describe(tier: BtfTier) -> str:
-    """What it captures with, and what of it is not to be had."""
-    lines = ["capturing with btf: TCP, all network namespaces"]
-    lines += [
-        f"{WITHOUT[name]} [{part.verdict.value}: {part.reason}]"
-        for name, part in tier.parts.items()
-        if part.error
-    ]
-    return "\n".join(lines)
 
 
 def _summarize(tier: CaptureTier, output: _Output) -> str:

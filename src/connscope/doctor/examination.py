@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from connscope.capture.btf import BtfTier
+from connscope.capture.contract import CONTRACT, Certainty
+from connscope.capture.ladder import LADDER, see_own_connection
+from connscope.capture.tier import CaptureTier
 from connscope.config import Config
 from connscope.doctor.machine import Machine, look_at_machine
-from connscope.errors import FailedError, NotPermittedError
 from connscope.kernel.feature import Outcome, probe
-from connscope.row.words import Kind
+from connscope.row.words import Group, Tier, word
 
 __all__ = ("Examination", "Trial", "examine")
 
-SELF_TEST_S = 2.0
 SYSTEM_CALLS = 20_000
 ROUNDS = 7
 
@@ -37,17 +38,39 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """One way to capture, tried.
+
+    Attributes:
+        tier: which one.
+        outcome: what became of it.
+        limits: what it can not see here, a sentence each.
+    """
+
+    tier: Tier
+    outcome: Outcome
+    limits: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> Mapping[Group, Certainty]:
+        """How well it knows each group of columns."""
+        return CONTRACT[self.tier]
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """All that was found.
 
     Attributes:
         machine: the facts.
-        trials: in the order of importance; the first one is what everything rests on.
+        ladder: the ways to capture, best first.
+        trials: the programs of the best one.
         conclusion: one sentence.
         command: what mends it; empty if there is nothing to mend or nothing that can.
     """
 
     machine: Machine
+    ladder: tuple[Rung, ...]
     trials: tuple[Trial, ...]
     conclusion: str
     command: str
@@ -55,37 +78,26 @@ class Examination:
 
 def examine() -> Examination:
     """Loads and attaches each program for a moment and takes it away again."""
-    core = Trial(probe("btf", _see_own_connection), "TCP connections of all network namespaces")
-    trials = [core]
-    if core.outcome.works:
-        trials += _try_parts()
+    config = Config(accept_owner="listener", ring_bytes=1 << 20)
+    ladder = tuple(_try_tier(tier, make(config)) for tier, make in LADDER.items())
+    core = Trial(ladder[0].outcome, "TCP connections of all network namespaces")
+    trials = [core, *_try_parts()] if core.outcome.works else [core]
     machine = look_at_machine()
-    return Examination(machine, tuple(trials), *conclude(core.outcome, machine))
+    return Examination(machine, ladder, tuple(trials), *conclude(ladder, machine))
 
 
-def _see_own_connection() -> None:
-    """Opens the tier and a connection to ourselves, and waits for its rows.
+def _try_tier(tier: Tier, made: CaptureTier) -> Rung:
+    """Opens it, sees a connection to ourselves with it, and closes it."""
+    limits: tuple[str, ...] = ()
 
-    Raises:
-        KernelError: the tier can not be opened, or does not see the connection.
-    """
-    with BtfTier(Config(accept_owner="listener", ring_bytes=1 << 20)) as tier:
-        port = _connect_to_ourselves()
-        end = time.monotonic() + SELF_TEST_S
-        while (left := end - time.monotonic()) > 0:
-            tier.wait(left)
-            rows = tier.events()
-            opened = rows[(rows["kind"] == Kind.OPENED) & (rows["peer_port"] == port)]
-            if os.getpid() in opened["pid"]:
-                return
-    raise FailedError("btf", f"attached, but saw no connection of its own in {SELF_TEST_S} s")
+    def see() -> None:
+        nonlocal limits
+        with made:
+            see_own_connection(made)
+            limits = made.limits
 
-
-def _connect_to_ourselves() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = listener.getsockname()
-        with socket.create_connection(address), listener.accept()[0]:
-            return int(address[1])
+    outcome = probe(word(tier), see)
+    return Rung(tier, outcome, limits if tier != Tier.BTF else ())
 
 
 def _try_parts() -> list[Trial]:
@@ -123,13 +135,17 @@ def _one_round_ns() -> int:
     return time.perf_counter_ns() - start_ns
 
 
-def conclude(core: Outcome, machine: Machine) -> tuple[str, str]:
-    """The sentence and the command that follow from the first trial."""
-    if core.works:
+def conclude(ladder: Sequence[Rung], machine: Machine) -> tuple[str, str]:
+    """The sentence and the command that follow from what became of the tiers."""
+    best, core = next((rung for rung in ladder if rung.outcome.works), None), ladder[0].outcome
+    if best is ladder[0]:
         return "connscope captures every TCP connection here, with btf.", ""
-    if isinstance(core.error, NotPermittedError) and core.error.missing:
-        needed = ", ".join(core.error.missing)
-        return f"connscope may not capture as this user: it needs {needed}.", "sudo connscope trace"
+    if best:
+        begin = f"connscope captures with {word(best.tier)} here, which sees less than btf"
+    else:
+        begin = "connscope can not capture here"
+    if core.missing:
+        return f"{begin}: that needs {', '.join(core.missing)}.", "sudo connscope trace"
     if not machine.libbpf:
-        return "connscope can not capture: libbpf is missing.", "sudo apt-get install libbpf1"
-    return f"connscope can not capture here: {core.reason}.", ""
+        return f"{begin}: libbpf is missing.", "sudo apt-get install libbpf1"
+    return f"{begin}: {core.reason}.", ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import struct
 import threading
@@ -330,6 +331,44 @@ def test_namespace_that_came_later(tier: NetlinkTier) -> None:
     (out,) = rows[rows["peer_port"] == port]
     assert (out["bytes_sent"], out["pid"], comm(out)) == (55, process.pid, comm(shown[0]))
     assert out["owner_evidence"] == OwnerEvidence.FD_TABLE
+
+
+def test_namespace_that_ends(tier: NetlinkTier) -> None:
+    """The connections of a killed process, the last one there, are told; then nothing holds it."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with Namespace() as namespace, ExitStack() as programs:
+        with namespace.entered():
+            process = programs.enter_context(running(SERVER))
+        port = int(line(process))
+        tier.look()
+        inode = namespace.inode
+        namespace.close()
+        process.kill()
+        process.wait()
+        namespace.fd = os.open("/dev/null", os.O_RDONLY)
+        assert not len(pick(tier.look(), port, Kind.SNAPSHOT, netns=inode))
+        rows: Rows = recording(tier).of_port(port, Kind.CLOSED, count=2)
+    assert set(rows["netns"].tolist()) == {inode}
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_no_descriptors_left() -> None:
+    """What can not be entered is said; what could be is looked at."""
+    with Namespace() as namespace, ExitStack() as programs, NetlinkTier(Config()) as tier:
+        with namespace.entered():
+            programs.enter_context(running("sys.stdin.read()"))
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        used = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+        # Room for the two that say where we are and where we go, and for one socket of two.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 3, limits[1]))
+        try:
+            tier.look()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        said = tier.limits
+        tier.look()
+        assert any("could not be entered" in sentence for sentence in said)
+        assert tier.limits == ()
 
 
 def test_nothing_stays_open() -> None:

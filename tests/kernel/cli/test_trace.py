@@ -31,7 +31,7 @@ def tracing(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[st
         env=os.environ | environment,
     ) as process:
         assert process.stderr
-        assert process.stderr.readline().startswith("capturing with btf")
+        assert process.stderr.readline().startswith("capturing: btf")
         try:
             yield process
         finally:
@@ -195,13 +195,63 @@ def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def test_without_capabilities_one_sentence_names_them() -> None:
-    """Unprivileged: exit code 3, one line with the capabilities and what to do."""
-    finished = run(*NO_CAPABILITIES, *CONNSCOPE, "trace")
+    """Unprivileged with btf or nothing: code 3, one line with the capabilities and what to do."""
+    finished = run(*NO_CAPABILITIES, *CONNSCOPE, "trace", "--tier", "btf")
 
     assert finished.returncode == 3
     assert finished.stderr.count("\n") == 1
     for capability in ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "sudo"):
         assert capability in finished.stderr
+
+
+def test_without_capabilities_it_goes_on_with_less(listener: socket.socket) -> None:
+    """Unprivileged it says what it falls back to and why, and shows what it can."""
+    command = [*NO_CAPABILITIES, *CONNSCOPE, "trace", "-o", "json", "--count", "2"]
+    port = str(listener.getsockname()[1])
+    with subprocess.Popen(
+        [*command, "--port", port], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr
+        assert process.stdout
+        first = process.stderr.readline()
+        assert process.stderr.readline().startswith("capturing: netlink, owner estimated")
+        with socket.create_connection(listener.getsockname()), listener.accept()[0]:
+            rows = [json.loads(process.stdout.readline()) for _ in range(2)]
+    assert first.startswith("WARN falling back to netlink: needs CAP_BPF, CAP_PERFMON")
+    assert {row["kind"] for row in rows} == {"opened"}
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--require", "btf"), 4, "capturing with btf or better"),
+        (("--tier", "procfs", "--require", "btf"), 2, "tier procfs is worse than the btf"),
+    ],
+)
+def test_what_is_required_is_not_replaced(options: tuple[str, ...], code: int, said: str) -> None:
+    """--require ends with a code of its own instead of capturing with less."""
+    finished = run(*NO_CAPABILITIES, *CONNSCOPE, "trace", *options)
+
+    assert (finished.returncode, said in finished.stderr) == (code, True)
+
+
+@pytest.mark.parametrize("tier", ["btf", "netlink", "procfs"])
+def test_tier_that_is_asked_for_captures(tier: str, listener: socket.socket) -> None:
+    """--tier TIER sees a connection that stays for a while, whichever it is."""
+    command = [*CONNSCOPE, "trace", "-o", "json", "--tier", tier, "--count", "2"]
+    port = str(listener.getsockname()[1])
+    with subprocess.Popen(
+        [*command, "--port", port], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr
+        assert process.stdout
+        assert process.stderr.readline().startswith(f"capturing: {tier}")
+        with socket.create_connection(listener.getsockname()), listener.accept()[0]:
+            rows = [json.loads(process.stdout.readline()) for _ in range(2)]
+    assert {(row["tier"], row["kind"]) for row in rows} == {(tier, "opened")}
+    # The other end may have been looked at before it was accepted: then it has no owner yet.
+    (client,) = [row for row in rows if row["peer_port"] == listener.getsockname()[1]]
+    assert client["pid"] == os.getpid()
 
 
 class TestDoctor:
@@ -223,6 +273,7 @@ class TestDoctor:
         """Unprivileged it names what is missing and ends with the command that mends it."""
         finished = run(*NO_CAPABILITIES, *CONNSCOPE, "doctor")
 
-        assert finished.returncode == 3
-        assert "needs CAP_BPF" in finished.stdout
+        assert finished.returncode == 0
+        assert "connscope captures with netlink here" in finished.stdout
+        assert "that needs CAP_BPF" in finished.stdout
         assert finished.stdout.rstrip().endswith("sudo connscope trace")

@@ -91,7 +91,7 @@ def test_config_file_is_read(tmp_path: Path):
 
 def test_without_privileges_it_names_the_capabilities():
     """One sentence with what is missing and the next step; nothing on standard output; code 3."""
-    done = run_connscope("trace", "--duration", "5")
+    done = run_connscope("trace", "--tier", "btf", "--duration", "5")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == (
         f"connscope trace: needs {CAPABILITIES}: run it as root, e.g. with sudo\n"

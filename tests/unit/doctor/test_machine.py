@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from connscope.doctor.examination import conclude
+from connscope.doctor.examination import Rung, conclude
 from connscope.doctor.machine import Machine, look_at_machine
 from connscope.errors import FailedError, KernelError, NotPermittedError, NotSupportedError
 from connscope.kernel.feature import Outcome
+from connscope.row.words import Tier, word
 
 
 def machine(libbpf: str = "1.1") -> Machine:
@@ -35,26 +36,38 @@ def test_every_capability_is_held_or_missing() -> None:
     assert "CAP_BPF" in found.capabilities + found.missing_capabilities
 
 
+FAILED = FailedError("btf", "broken")
+NOT_PERMITTED = NotPermittedError("btf", "needs CAP_BPF", ("CAP_BPF",))
+NO_LIBBPF = NotSupportedError("libbpf", "libbpf.so.1 not found")
+WITH_NETLINK = "connscope captures with netlink here, which sees less than btf"
+
+
 @pytest.mark.parametrize(
-    ("error", "libbpf", "sentence", "command"),
+    ("errors", "libbpf", "sentence", "command"),
     [
-        (None, "1.1", "connscope captures every TCP connection here, with btf.", ""),
+        ((None, None), "1.1", "connscope captures every TCP connection here, with btf.", ""),
         (
-            NotPermittedError("btf", "needs CAP_BPF", ("CAP_BPF",)),
+            (NOT_PERMITTED, None),
             "1.1",
-            "connscope may not capture as this user: it needs CAP_BPF.",
+            f"{WITH_NETLINK}: that needs CAP_BPF.",
             "sudo connscope trace",
         ),
         (
-            NotSupportedError("libbpf", "libbpf.so.1 not found"),
+            (NO_LIBBPF, None),
             "",
-            "connscope can not capture: libbpf is missing.",
+            f"{WITH_NETLINK}: libbpf is missing.",
             "sudo apt-get install libbpf1",
         ),
-        (FailedError("btf", "broken"), "1.1", "connscope can not capture here: broken.", ""),
+        ((FAILED, FAILED), "1.1", "connscope can not capture here: broken.", ""),
     ],
     ids=["works", "not permitted", "no libbpf", "failed"],
 )
-def test_conclusion(error: KernelError | None, libbpf: str, sentence: str, command: str) -> None:
+def test_conclusion(
+    errors: tuple[KernelError | None, ...], libbpf: str, sentence: str, command: str
+) -> None:
     """One sentence, and the command that mends it where one does."""
-    assert conclude(Outcome("btf", error), machine(libbpf)) == (sentence, command)
+    ladder = [
+        Rung(tier, Outcome(word(tier), error))
+        for tier, error in zip((Tier.BTF, Tier.NETLINK), errors, strict=True)
+    ]
+    assert conclude(ladder, machine(libbpf)) == (sentence, command)

@@ -47,7 +47,10 @@ class _DiagSocket(Resource):
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
         except OSError as error:
-            raise NotSupportedError(FEATURE, f"no netlink socket: {error.strerror}") from error
+            reason = f"no netlink socket: {error.strerror}"
+            if error.errno in (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT):
+                raise NotSupportedError(FEATURE, reason) from error
+            raise FailedError(FEATURE, reason, error.errno or 0) from error
         try:
             self._socket.bind((0, groups))
             # From now on nobody but the kernel can send to this socket.
@@ -167,7 +170,8 @@ class DestroyNews(_DiagSocket):
         receive_bytes: how much may wait for us; more than net.core.rmem_max with CAP_NET_ADMIN.
 
     Raises:
-        NotPermittedError: CAP_NET_ADMIN is missing.
+        NotPermittedError: CAP_NET_ADMIN is missing. The kernel lets everybody hear these groups
+            (NL_CFG_F_NONROOT_RECV, seen on 6.18); a security module need not.
         NotSupportedError: this kernel has no netlink.
     """
 

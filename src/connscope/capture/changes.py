@@ -1,0 +1,74 @@
+"""Events for tiers that tell none, or not all: what differs between two looks."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from connscope.capture.tier import CaptureTier
+from connscope.row.columns import ROW, Rows
+from connscope.row.words import Group, Kind, Protocol, State
+
+__all__ = ("LookChanges",)
+
+NOT_YET = (State.SYN_SENT, State.SYN_RECV)
+"""Connections in these states are not open yet."""
+
+
+class LookChanges:
+    """Looks every so often and says what opened, closed, listens now or does no more.
+
+    Args:
+        tier: open. Kinds that its own events tell are not told by this.
+        interval_s: between two looks. What opens and closes in between is not seen.
+    """
+
+    def __init__(self, tier: CaptureTier, interval_s: float) -> None:
+        self._tier = tier
+        self._interval_s = interval_s
+        self._before: Rows = self._open_rows()
+        self._due_s = time.monotonic() + interval_s
+
+    def due_in_s(self) -> float:
+        """Seconds until the next look; 0 if it is due."""
+        return max(0.0, self._due_s - time.monotonic())
+
+    def take(self) -> Rows:
+        """What changed since the last look, as rows of the time of this one; nothing before it is
+        due."""
+        if self.due_in_s() > 0:
+            return np.empty(0, ROW)
+        now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        before, after = self._before, self._open_rows()
+        self._before, self._due_s = after, time.monotonic() + self._interval_s
+        began = after[~np.isin(after["connection_id"], before["connection_id"])]
+        ended = before[~np.isin(before["connection_id"], after["connection_id"])]
+        changed = np.concatenate((_told(began, now_ns, began=True), _told(ended, now_ns)))
+        wanted: Rows = changed[~np.isin(changed["kind"], list(self._tier.kinds))]
+        return wanted
+
+    def _open_rows(self) -> Rows:
+        rows = self._tier.look()
+        is_open = (rows["protocol"] == Protocol.TCP) & ~np.isin(rows["state"], NOT_YET)
+        open_rows: Rows = rows[is_open]
+        return open_rows
+
+
+def _told(rows: Rows, now_ns: int, *, began: bool = False) -> Rows:
+    """The rows as events; when it happened is known to lie between two looks only."""
+    rows = rows.copy()
+    listens = rows["state"] == State.LISTEN
+    if began:
+        rows["kind"] = np.where(listens, Kind.LISTENING, Kind.OPENED)
+        rows["opened_ns"] = np.where(rows["opened_ns"], rows["opened_ns"], now_ns)
+    else:
+        rows["kind"] = np.where(listens, Kind.UNLISTENED, Kind.CLOSED)
+        rows["closed_ns"] = now_ns
+        # These are the counters of the last look, not the final ones.
+        rows["exact"] &= ~np.uint16(Group.TRAFFIC | Group.QUALITY)
+        rows["state"] = State.CLOSE
+    rows["time_ns"] = now_ns
+    rows["known"] |= np.uint16(Group.LIFE)
+    rows["exact"] &= ~np.uint16(Group.LIFE)
+    return rows

@@ -1,0 +1,42 @@
+"""What each tier promises of each group of columns: for doctor, the documentation, the tests."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from connscope.row.words import Group, Tier
+
+__all__ = ("CONTRACT", "Certainty")
+
+
+class Certainty(StrEnum):
+    """How well a tier knows a group of columns."""
+
+    EXACT = "exact"
+    """The truth, in every row but those whose `exact` says no."""
+
+    ESTIMATED = "estimated"
+    """Filled, but it may be wrong; `exact` has no bit."""
+
+    UNKNOWN = "unknown"
+    """Not filled; `known` has no bit."""
+
+
+_GROUPS = (
+    Group.IDENTITY,
+    Group.ENDS,
+    Group.OWNER,
+    Group.TRAFFIC,
+    Group.QUALITY,
+    Group.LIFE,
+    Group.JOIN,
+)
+_E, _A, _U = Certainty.EXACT, Certainty.ESTIMATED, Certainty.UNKNOWN
+
+CONTRACT: dict[Tier, dict[Group, Certainty]] = {
+    Tier.BTF: dict(zip(_GROUPS, (_E, _E, _E, _E, _E, _E, _E), strict=True)),
+    Tier.NETLINK: dict(zip(_GROUPS, (_E, _E, _A, _E, _E, _A, _U), strict=True)),
+    Tier.PROCFS: dict(zip(_GROUPS, (_A, _E, _A, _U, _U, _A, _U), strict=True)),
+}
+"""Of a connection that was opened and closed in the ordinary way while the tier was watching. The
+owner of an accepted connection is exact in btf only where accept can be watched."""

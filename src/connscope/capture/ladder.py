@@ -1,0 +1,245 @@
+"""The ways to capture, best first: the first that works here and sees a connection of its own."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from connscope.capture.btf import BtfTier
+from connscope.capture.changes import LookChanges
+from connscope.capture.look import SocketLook
+from connscope.capture.netlink import NetlinkTier
+from connscope.capture.procfs import ProcfsTier
+from connscope.capture.tier import CaptureTier, Looker, Losses
+from connscope.config import Config
+from connscope.errors import FailedError, KernelError, NotSupportedError, UsageError
+from connscope.row.columns import ROW, Rows
+from connscope.row.words import Kind, Tier, word
+
+__all__ = ("LADDER", "Ladder", "open_looker", "see_own_connection")
+
+Opened = TypeVar("Opened")
+
+LADDER: Mapping[Tier, Callable[[Config], CaptureTier]] = {
+    Tier.BTF: BtfTier,
+    Tier.NETLINK: NetlinkTier,
+    Tier.PROCFS: ProcfsTier,
+}
+SELF_TEST_S = 2.0
+
+
+class Ladder:
+    """Captures with the best tier that there is; to its caller it is a tier like any other.
+
+    Args:
+        config: `tier` forces one; the rest is for the tiers.
+        require: none that is worse than this; None: any will do.
+
+    Attributes:
+        refusals: why each better tier does not capture.
+    """
+
+    def __init__(self, config: Config, require: Tier | None = None) -> None:
+        self._config, self._require = config, require
+        self._inner: CaptureTier | None = None
+        self._changes: LookChanges | None = None
+        self._early: Rows = np.empty(0, ROW)
+        self.refusals: dict[Tier, KernelError] = {}
+
+    @property
+    def inner(self) -> CaptureTier:
+        """The tier that captures."""
+        if self._inner is None:
+            raise RuntimeError("the ladder is not open")
+        return self._inner
+
+    @property
+    def tier(self) -> Tier:
+        """Which one that is."""
+        return self.inner.tier
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """What its events tell; what it can not tell itself is told from its looks."""
+        return self.inner.kinds | {Kind.OPENED, Kind.CLOSED, Kind.LISTENING, Kind.UNLISTENED}
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What it can not see here, a sentence each."""
+        return self.inner.limits
+
+    def open(self) -> None:
+        """Tries one after the other; see `CaptureTier.open`.
+
+        Raises:
+            KernelError: none can be had, or not the one that was asked for; why the best one can
+                not.
+        """
+        self._inner, self._early = _first_that_works(
+            self._config, self._require, self._open_tested, self.refusals
+        )
+        if not {Kind.OPENED, Kind.LISTENING} <= self._inner.kinds:
+            self._changes = LookChanges(self._inner, self._config.look_interval_s)
+
+    def _open_tested(self, tier: Tier) -> tuple[CaptureTier, Rows]:
+        made = _opened(LADDER[tier](self._config))
+        try:
+            return made, see_own_connection(made)
+        except BaseException:
+            made.close()
+            raise
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Waits until there are events; False when the time is over."""
+        if len(self._early):
+            return True
+        if not self._changes:
+            return self.inner.wait(timeout_s)
+        due_s = self._changes.due_in_s()
+        patience_s = due_s if timeout_s is None else min(timeout_s, due_s)
+        return self.inner.wait(patience_s) or not self._changes.due_in_s()
+
+    def events(self) -> Rows:
+        """The rows since the last call, see `CaptureTier.events`."""
+        early, self._early = self._early, np.empty(0, ROW)
+        parts = [early, self.inner.events()]
+        if self._changes:
+            parts.append(self._changes.take())
+        parts = [part for part in parts if len(part)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts or [early])
+
+    def look(self) -> Rows:
+        """What is open now, see `CaptureTier.look`."""
+        return self.inner.look()
+
+    def minisockets(self) -> Rows:
+        """SYN_RECV and TIME_WAIT, see `CaptureTier.minisockets`."""
+        return self.inner.minisockets()
+
+    def losses(self) -> Losses:
+        """What went missing so far."""
+        return self.inner.losses()
+
+    def close(self) -> None:
+        """Stops; a second call does nothing."""
+        if self._inner is not None:
+            self._inner.close()
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_looker(
+    config: Config, refusals: dict[Tier, KernelError], require: Tier | None = None
+) -> CaptureTier | SocketLook:
+    """Opens what is cheapest for one look, of the best tier that works.
+
+    Args:
+        config: `tier` forces one.
+        refusals: gets the reason of each that does not work.
+        require: none that is worse.
+
+    Raises:
+        KernelError: none works, see `Ladder.open`.
+    """
+
+    def open_one(tier: Tier) -> CaptureTier | SocketLook:
+        if tier == Tier.BTF:
+            return SocketLook(None, {}, config.owner_check_interval_s)
+        return _opened(LADDER[tier](config))
+
+    return _first_that_works(config, require, open_one, refusals)
+
+
+def _wanted(config: Config, require: Tier | None) -> list[Tier]:
+    """Those that may be tried; a tier's number is its rank."""
+    wanted = [tier for tier in LADDER if config.tier in ("auto", word(tier))]
+    if require is None:
+        return wanted
+    good = [tier for tier in wanted if tier <= require]
+    if not good:
+        raise UsageError(f"tier {config.tier} is worse than the {word(require)} that is required")
+    return good
+
+
+def _first_that_works(
+    config: Config,
+    require: Tier | None,
+    open_one: Callable[[Tier], Opened],
+    refusals: dict[Tier, KernelError],
+) -> Opened:
+    wanted = _wanted(config, require)
+    for tier in wanted:
+        try:
+            return open_one(tier)
+        except KernelError as error:
+            refusals[tier] = error
+    best = refusals[wanted[0]]
+    if require is None:
+        raise best
+    raise NotSupportedError(f"capturing with {word(require)} or better", str(best)) from best
+
+
+def _opened(tier: CaptureTier) -> CaptureTier:
+    try:
+        tier.open()
+    except BaseException:
+        tier.close()
+        raise
+    return tier
+
+
+def see_own_connection(tier: CaptureTier) -> Rows:
+    """Makes a connection to ourselves and waits until the tier tells of it.
+
+    Where no such connection can be made, because loopback is down, nothing is tested.
+
+    Returns:
+        The events that came meanwhile, without those of that connection.
+
+    Raises:
+        FailedError: it was not seen.
+    """
+    tells_events = bool(tier.kinds & {Kind.OPENED, Kind.CLOSED})
+    try:
+        port, batches = _connect_to_ourselves(None if tells_events else tier)
+    except OSError:
+        return tier.events()
+    end = time.monotonic() + SELF_TEST_S
+    while not any(_of_port(batch, port).any() for batch in batches):
+        left_s = end - time.monotonic()
+        if left_s <= 0 or not tells_events:
+            raise FailedError(word(tier.tier), "opened, but did not see a connection of its own")
+        tier.wait(left_s)
+        batches.append(tier.events())
+    events = np.concatenate(batches) if tells_events else tier.events()
+    others: Rows = events[~_of_port(events, port)]
+    return others
+
+
+def _connect_to_ourselves(looker: Looker | None) -> tuple[int, list[Rows]]:
+    """The port of a connection that is over, and what a look showed while it was open."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address), listener.accept()[0]:
+            return address[1], [looker.look()] if looker else []
+
+
+def _of_port(rows: Rows, port: int) -> npt.NDArray[np.bool_]:
+    mask: npt.NDArray[np.bool_] = (rows["local_port"] == port) | (rows["peer_port"] == port)
+    return mask
