@@ -69,15 +69,16 @@ class Homes(Resource):
         self._homes = dict[int, Home]()
         self._wakes = select.epoll()
         self.refused = 0
-        self._refusal: KernelError | None = None
+        self._refusals = list[KernelError]()
         try:
             self.refresh()
-            if not self._homes:
-                nothing = "no network namespace can be looked into"
-                raise self._refusal or NotSupportedError("sock_diag", nothing)
         except BaseException:
             self.close()
             raise
+        if not self._homes:
+            self.close()
+            nothing = NotSupportedError("sock_diag", "no network namespace can be looked into")
+            raise (*self._refusals, nothing)[0]
 
     def refresh(self) -> list[Home]:
         """Takes in namespaces that are new; returns those that have ended, still open, ours no
@@ -87,7 +88,7 @@ class Homes(Resource):
         for home in ended:
             if home.news:
                 self._wakes.unregister(home.news.fileno())
-        self.refused = 0
+        self.refused, self._refusals = 0, []
         for inode, path in found.items():
             if inode not in self._homes:
                 self._enter(inode, path)
@@ -98,7 +99,7 @@ class Homes(Resource):
             with entered_network_namespace(path):
                 home = Home(inode, self._receive_bytes)
         except KernelError as error:
-            self._refusal = error
+            self._refusals.append(error)
             self.refused += 1
             return
         except OSError as error:

@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -358,13 +358,20 @@ def test_no_descriptors_left() -> None:
         with namespace.entered():
             programs.enter_context(running("sys.stdin.read()"))
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        used = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
-        # Room for the two that say where we are and where we go, and for one socket of two.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 3, limits[1]))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))
+        fillers = list[int]()
         try:
+            with suppress(OSError):
+                while True:
+                    fillers.append(os.dup(2))
+            # To say where we are and where we go, then for one socket of two.
+            for _ in range(2):
+                os.close(fillers.pop())
             tier.look()
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for filler in fillers:
+                os.close(filler)
         said = tier.limits
         tier.look()
         assert any("could not be entered" in sentence for sentence in said)
