@@ -126,9 +126,9 @@ def _raise_refusal(words: Words, start: int, length: int) -> None:
     """NLMSG_ERROR and NLMSG_DONE carry a negative errno, or 0."""
     code = -int(words[start + HEADER_WORDS].view(np.int32)) if length >= HEADER_BYTES + 4 else 0
     if code:
-        name = errno.errorcode.get(code, str(code))
-        text = os.strerror(code) if code > 0 else "an error that has no name"
-        raise FailedError("sock_diag", f"the kernel says {name}: {text}", max(code, 0))
+        is_known = code in errno.errorcode
+        text = f"{errno.errorcode[code]}: {os.strerror(code)}" if is_known else f"error {code}"
+        raise FailedError("sock_diag", f"the kernel says {text}", code if is_known else 0)
 
 
 def _not_netlink(what: str) -> FailedError:

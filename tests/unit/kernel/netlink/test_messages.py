@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connscope.errors import FailedError
@@ -126,6 +126,14 @@ def test_refusal_has_its_errno(kind: int):
     assert raised.value.errno == errno.EPERM
 
 
+@pytest.mark.parametrize("code", [-(1 << 31), -5000, 77777])
+def test_refusal_without_a_name(code: int):
+    """Numbers that are no errno."""
+    with pytest.raises(FailedError, match=f"error {-code}") as raised:
+        find_messages(words(message(ERROR, struct.pack("=i", code))))
+    assert raised.value.errno == 0
+
+
 def test_acknowledgement_is_an_end():
     """An error of 0 is none."""
     assert find_messages(words(message(ERROR, bytes(20)))).is_done
@@ -192,6 +200,7 @@ def test_any_attributes(sockets: list[list[tuple[int, bytes]]]):
     assert len(parse(*messages)) == len(sockets)
 
 
+@settings(max_examples=400)
 @given(st.data())
 def test_flipped_bits(data: st.DataObject):
     """A right answer with some bytes changed."""
