@@ -67,7 +67,7 @@ def _measure_look(crowd: Crowd) -> tuple[float, tuple[Result, ...]]:
     return ns, (
         Result(
             f"look at {crowd.sockets:,} open sockets with owners and TCP details, to columns",
-            f"{spread(ours_ns, 0)} ns a socket; {spread(checked_ns, 0)} ns when owners are compared "
+            f"{spread(ours_ns, 0)} ns a socket; {spread(checked_ns, 0)} ns with owners compared "
             f"with the fd tables; faster {_named(spread(found, 1) for found in ratios)}",
             f"<= {MOST_NS} ns a socket; faster {_named(WANTED)}",
             ns <= MOST_NS

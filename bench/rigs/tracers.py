@@ -26,6 +26,7 @@ __all__ = (
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
+BYTECODE = ROOT / "build" / "bench-bytecode"
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 20.0
 QUIET_S = 0.3  # an output that did not grow for so long is complete
@@ -49,7 +50,13 @@ def connscope_command(*words: str) -> list[str]:
 
 def tracing_environment() -> dict[str, str]:
     """The environment in which this tree's connscope is the one that runs."""
-    return {**os.environ, "PYTHONPATH": str(SOURCE)}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(SOURCE),
+        # As pip leaves it: an installed program is not compiled anew each time it starts.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(BYTECODE),
+    }
 
 
 class TracingProgram:

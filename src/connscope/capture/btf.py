@@ -95,6 +95,7 @@ class BtfTier:
         interval_s = self._config.owner_check_interval_s
         self._look = SocketLook(self._open_core, self._knobs, interval_s)
         self._more.append(self._look)
+        self._look.look()
 
     def look(self) -> Rows:
         """All open TCP sockets of all network namespaces, see `SocketLook.look`.

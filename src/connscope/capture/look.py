@@ -61,15 +61,14 @@ class SocketLook(Resource):
         self._interval_s = owner_check_interval_s
         self._walked_s = -math.inf
         self._walk_number = self._number = 0
+        self._has_looked = False
         self._walks = SocketWalks(core, knobs, FIRST_ROWS_MAX)
-        try:
-            self._tag_hidden_sockets(self._checked_sockets())
-        except BaseException:
-            self.close()
-            raise
 
-    def _tag_hidden_sockets(self, shown: Rows) -> None:
+    def _tag_hidden_sockets(self, shown: Rows) -> bool:
         """Finds what is in no fd table, where the kernel counts more sockets than were shown.
+
+        Returns:
+            Whether there was such a namespace.
 
         iter/tcp goes through the hash table that all namespaces share, so it takes some 20 ms for
         each of them, however few sockets that has.
@@ -77,11 +76,13 @@ class SocketLook(Resource):
         inodes, counts = np.unique(shown["netns"], return_counts=True)
         number_shown = dict(zip(inodes.tolist(), counts.tolist(), strict=True))
 
-        def tag(inode: int) -> None:
-            if count_tcp_sockets() > number_shown.get(inode, 0):
+        def tag(inode: int) -> bool:
+            hides_some: bool = count_tcp_sockets() > number_shown.get(inode, 0)
+            if hides_some:
                 self._walks.tag.read()
+            return hides_some
 
-        self._in_each_namespace(tag)
+        return any(self._in_each_namespace(tag))
 
     def _in_each_namespace(self, action: Callable[[int], Result]) -> list[Result]:
         """What comes of an action in each network namespace; it is given the inode of each."""
@@ -102,10 +103,18 @@ class SocketLook(Resource):
         Owners are compared with the fd tables of all processes when `owner_check_interval_s` has
         passed, and at once if there is a socket of which no event told the owner.
         """
+        if not self._has_looked:
+            return self._first_look()
         if time.monotonic() - self._walked_s >= self._interval_s:
             return self._checked_sockets()
         rows = self._read_sockets(follows_walk=False)
         return self._checked_sockets() if self._walks.heard()["strangers"] else rows
+
+    def _first_look(self) -> Rows:
+        self._has_looked = True
+        rows = self._checked_sockets()
+        found_more = self._tag_hidden_sockets(rows)
+        return self._read_sockets(follows_walk=True) if found_more else rows
 
     def _checked_sockets(self) -> Rows:
         self._walk_number = self._walk_number % LAST_WALK + 1

@@ -29,6 +29,7 @@ from connscope.cli.summary import summarize
 from connscope.cli.summary_lines import summary_json, summary_tables
 from connscope.config import load_config
 from connscope.errors import KernelError, UsageError
+from connscope.kernel.host.heap import keep_freed_memory
 from connscope.row.columns import Rows
 from connscope.row.words import Tier
 
@@ -96,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
                 follow_on_screen(tier, choice, order, table)
                 return FINE
             follow_in_blocks(tier, choice, _wanted(order, arguments), output)
+    keep_freed_memory()
     # One look needs no events.
     refusals: dict[Tier, KernelError] = {}
     with closing(open_looker(config, refusals, required(arguments))) as looker:

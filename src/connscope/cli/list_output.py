@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Protocol
@@ -9,7 +10,6 @@ from typing import Protocol
 from connscope.cli.list_table import ListTable, line_width
 from connscope.errors import UsageError
 from connscope.kernel.host.clock import wall_minus_boottime_ns
-from connscope.row.arrow_stream import ArrowStream
 from connscope.row.columns import Rows
 from connscope.row.csv_lines import csv_header, csv_lines
 from connscope.row.json_lines import json_lines
@@ -64,7 +64,9 @@ class _ArrowOutput:
     """One stream, a batch for each look."""
 
     def __init__(self) -> None:
-        self._stream = ArrowStream(sys.stdout.buffer)
+        # Its library takes as long to import as a thousand sockets to list.
+        arrow = importlib.import_module("connscope.row.arrow_stream")
+        self._stream = arrow.ArrowStream(sys.stdout.buffer)
 
     def write(self, rows: Rows) -> None:
         self._stream.write(rows, wall_minus_boottime_ns())
