@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -11,26 +12,26 @@ from typing import Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from connscope.capture.btf import BtfTier
 from connscope.capture.changes import LookChanges
 from connscope.capture.look import SocketLook
-from connscope.capture.netlink import NetlinkTier
-from connscope.capture.procfs import ProcfsTier
 from connscope.capture.tier import CaptureTier, Looker, Losses
 from connscope.config import Config
 from connscope.errors import FailedError, KernelError, NotSupportedError, UsageError
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Kind, Tier, word
 
-__all__ = ("LADDER", "Ladder", "open_looker", "see_own_connection")
+__all__ = ("LADDER", "Ladder", "make_tier", "open_looker", "see_own_connection")
 
 Opened = TypeVar("Opened")
 
-LADDER: Mapping[Tier, Callable[[Config], CaptureTier]] = {
-    Tier.BTF: BtfTier,
-    Tier.NETLINK: NetlinkTier,
-    Tier.PROCFS: ProcfsTier,
+LADDER: Mapping[Tier, str] = {
+    Tier.BTF: "btf.BtfTier",
+    Tier.NETLINK: "netlink.NetlinkTier",
+    Tier.PROCFS: "procfs.ProcfsTier",
 }
+"""Where in this room each is. Only the ones that are tried are imported: to list sockets once takes
+hardly longer than that."""
+
 SELF_TEST_S = 2.0
 
 
@@ -88,7 +89,7 @@ class Ladder:
             self._changes = LookChanges(self._inner, self._config.look_interval_s)
 
     def _open_tested(self, tier: Tier) -> tuple[CaptureTier, Rows]:
-        made = _opened(LADDER[tier](self._config))
+        made = _opened(make_tier(tier, self._config))
         try:
             return made, see_own_connection(made)
         except BaseException:
@@ -161,7 +162,7 @@ def open_looker(
     def open_one(tier: Tier) -> CaptureTier | SocketLook:
         if tier == Tier.BTF:
             return SocketLook(None, {}, config.owner_check_interval_s)
-        return _opened(LADDER[tier](config))
+        return _opened(make_tier(tier, config))
 
     return _first_that_works(config, require, open_one, refusals)
 
@@ -193,6 +194,13 @@ def _first_that_works(
     if require is None:
         raise best
     raise NotSupportedError(f"capturing with {word(require)} or better", str(best)) from best
+
+
+def make_tier(tier: Tier, config: Config) -> CaptureTier:
+    """The tier, not open yet."""
+    module, _, name = LADDER[tier].partition(".")
+    made: CaptureTier = getattr(importlib.import_module(f"{__package__}.{module}"), name)(config)
+    return made
 
 
 def _opened(tier: CaptureTier) -> CaptureTier:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from connscope.capture.btf import BtfTier
 from connscope.capture.contract import CONTRACT, Certainty
-from connscope.capture.ladder import LADDER, see_own_connection
+from connscope.capture.ladder import LADDER, make_tier, see_own_connection
 from connscope.capture.tier import CaptureTier
 from connscope.config import Config
 from connscope.doctor.machine import Machine, look_at_machine
@@ -79,7 +79,7 @@ class Examination:
 def examine() -> Examination:
     """Loads and attaches each program for a moment and takes it away again."""
     config = Config(accept_owner="listener", ring_bytes=1 << 20)
-    ladder = tuple(_try_tier(tier, make(config)) for tier, make in LADDER.items())
+    ladder = tuple(_try_tier(tier, make_tier(tier, config)) for tier in LADDER)
     core = Trial(ladder[0].outcome, "TCP connections of all network namespaces")
     trials = [core, *_try_parts()] if core.outcome.works else [core]
     machine = look_at_machine()

@@ -42,8 +42,7 @@ def tiers(monkeypatch: pytest.MonkeyPatch) -> dict[Tier, FakeTier]:
     made: dict[Tier, FakeTier] = {
         tier: SeeingTier(tier, every) for tier in (Tier.BTF, Tier.NETLINK, Tier.PROCFS)
     }
-    rungs = {tier: lambda config, tier=tier: made[tier] for tier in made}
-    monkeypatch.setattr(ladder, "LADDER", rungs)
+    monkeypatch.setattr(ladder, "make_tier", lambda tier, config: made[tier])
     return made
 
 

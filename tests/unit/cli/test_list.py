@@ -64,6 +64,6 @@ def test_config_file_is_read(tmp_path: Path):
 @pytest.mark.parametrize("form", ["table", "wide", "json", "csv", "arrow"])
 def test_without_privileges_it_names_the_capabilities(form: str):
     """One sentence with what is missing and the next step; nothing on standard output; code 3."""
-    done = run_connscope("list", "-o", form)
+    done = run_connscope("list", "--tier", "btf", "-o", form)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == f"connscope list: needs {CAPABILITIES}: run it as root, e.g. with sudo\n"
