@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
+from connscope.capture.tier import BATCH_ROWS
 from connscope.cli.list_table import ListTable, line_width
 from connscope.errors import UsageError
 from connscope.kernel.host.clock import wall_minus_boottime_ns
@@ -52,7 +53,10 @@ class _TextOutput:
         self._header = header
 
     def write(self, rows: Rows) -> None:
-        sys.stdout.write(self._header + self._make(rows, wall_minus_boottime_ns()))
+        offset_ns = wall_minus_boottime_ns()
+        sys.stdout.write(self._header)
+        for start in range(0, len(rows), BATCH_ROWS):
+            sys.stdout.write(self._make(rows[start : start + BATCH_ROWS], offset_ns))
         sys.stdout.flush()
         self._header = ""
 
