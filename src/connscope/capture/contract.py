@@ -16,7 +16,7 @@ class Certainty(StrEnum):
     """The truth, in every row but those whose `exact` says no."""
 
     ESTIMATED = "estimated"
-    """Filled, but it may be wrong; `exact` has no bit."""
+    """Filled, but it may be wrong; `exact` has the bit in those rows that are proven."""
 
     UNKNOWN = "unknown"
     """Not filled; `known` has no bit."""
@@ -35,8 +35,8 @@ _E, _A, _U = Certainty.EXACT, Certainty.ESTIMATED, Certainty.UNKNOWN
 
 CONTRACT: dict[Tier, dict[Group, Certainty]] = {
     Tier.BTF: dict(zip(_GROUPS, (_E, _E, _E, _E, _E, _E, _E), strict=True)),
-    Tier.NETLINK: dict(zip(_GROUPS, (_E, _E, _A, _E, _E, _A, _U), strict=True)),
+    Tier.NETLINK: dict(zip(_GROUPS, (_A, _E, _A, _A, _A, _A, _U), strict=True)),
     Tier.PROCFS: dict(zip(_GROUPS, (_A, _E, _A, _U, _U, _A, _U), strict=True)),
 }
-"""Of a connection that was opened and closed in the ordinary way while the tier was watching. The
-owner of an accepted connection is exact in btf only where accept can be watched."""
+"""Of a TCP connection that opens and closes in the ordinary way, a second or more apart, while the
+tier captures. The owner of an accepted connection is exact in btf only where accept is watched."""

@@ -204,21 +204,38 @@ def test_without_capabilities_one_sentence_names_them() -> None:
         assert capability in finished.stderr
 
 
+@contextmanager
+def any_trace(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """A trace that may say anything at its start; killed with the block."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    """The next line on stderr."""
+    assert process.stderr
+    return process.stderr.readline()
+
+
+def shown(process: subprocess.Popen[str], listener: socket.socket) -> list[dict[str, Any]]:
+    """Two rows that come while a connection is open."""
+    assert process.stdout
+    with socket.create_connection(listener.getsockname()), listener.accept()[0]:
+        return [json.loads(process.stdout.readline()) for _ in range(2)]
+
+
 def test_without_capabilities_it_goes_on_with_less(listener: socket.socket) -> None:
     """Unprivileged it says what it falls back to and why, and shows what it can."""
-    command = [*NO_CAPABILITIES, *CONNSCOPE, "trace", "-o", "json", "--count", "2"]
     port = str(listener.getsockname()[1])
-    with subprocess.Popen(
-        [*command, "--port", port], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr
-        assert process.stdout
-        first = process.stderr.readline()
-        assert process.stderr.readline().startswith("capturing: netlink, owner estimated")
-        with socket.create_connection(listener.getsockname()), listener.accept()[0]:
-            rows = [json.loads(process.stdout.readline()) for _ in range(2)]
-    assert first.startswith("WARN falling back to netlink: needs CAP_BPF, CAP_PERFMON")
-    assert {row["kind"] for row in rows} == {"opened"}
+    with any_trace(*NO_CAPABILITIES, *CONNSCOPE, "trace", "-o", "json", "--port", port) as process:
+        assert said(process).startswith("WARN falling back to netlink: needs CAP_BPF, CAP_PERFMON")
+        assert said(process).startswith("capturing: netlink, identity estimated")
+        assert {row["kind"] for row in shown(process, listener)} == {"opened"}
 
 
 @pytest.mark.parametrize(
@@ -238,19 +255,14 @@ def test_what_is_required_is_not_replaced(options: tuple[str, ...], code: int, s
 @pytest.mark.parametrize("tier", ["btf", "netlink", "procfs"])
 def test_tier_that_is_asked_for_captures(tier: str, listener: socket.socket) -> None:
     """--tier TIER sees a connection that stays for a while, whichever it is."""
-    command = [*CONNSCOPE, "trace", "-o", "json", "--tier", tier, "--count", "2"]
-    port = str(listener.getsockname()[1])
-    with subprocess.Popen(
-        [*command, "--port", port], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr
-        assert process.stdout
-        assert process.stderr.readline().startswith(f"capturing: {tier}")
-        with socket.create_connection(listener.getsockname()), listener.accept()[0]:
-            rows = [json.loads(process.stdout.readline()) for _ in range(2)]
+    port = listener.getsockname()[1]
+    command = [*CONNSCOPE, "trace", "-o", "json", "--tier", tier, "--port", str(port)]
+    with any_trace(*command) as process:
+        assert said(process).startswith(f"capturing: {tier}")
+        rows = shown(process, listener)
     assert {(row["tier"], row["kind"]) for row in rows} == {(tier, "opened")}
     # The other end may have been looked at before it was accepted: then it has no owner yet.
-    (client,) = [row for row in rows if row["peer_port"] == listener.getsockname()[1]]
+    (client,) = [row for row in rows if row["peer_port"] == port]
     assert client["pid"] == os.getpid()
 
 

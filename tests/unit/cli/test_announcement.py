@@ -27,6 +27,7 @@ def test_fall_names_the_reason_first() -> None:
     """Then what is left, and how well that knows it."""
     assert announce_capture(FakeTier(Tier.NETLINK), REFUSED).splitlines() == [
         "WARN falling back to netlink: needs CAP_BPF, CAP_PERFMON",
-        "capturing: netlink, owner estimated, life estimated, join unknown",
+        "capturing: netlink, identity estimated, owner estimated, traffic estimated, "
+        "quality estimated, life estimated, join unknown",
     ]
     assert announce_fall(FakeTier(Tier.NETLINK), REFUSED).startswith("WARN falling back to netlink")
