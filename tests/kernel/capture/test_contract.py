@@ -15,7 +15,7 @@ import pytest
 
 from connscope.capture.contract import CONTRACT, Certainty
 from connscope.capture.ladder import Ladder
-from connscope.config import Config
+from connscope.config import load_config
 from connscope.kernel.host.network_namespaces import network_namespace
 from connscope.row.address import address_text
 from connscope.row.columns import ROW, Rows
@@ -34,7 +34,7 @@ ENDS = {
 @pytest.fixture(params=list(CONTRACT), ids=word)
 def capture(request: pytest.FixtureRequest) -> Iterator[Ladder]:
     """Each tier, looking often if it has to look."""
-    config = Config(tier=word(request.param), look_interval_s=0.1, owner_check_interval_s=0)
+    config = load_config(tier=word(request.param), look_interval_s=0.1, owner_check_interval_s=0)
     with Ladder(config) as opened:
         yield opened
 
@@ -140,7 +140,7 @@ def test_older_sockets_are_in_a_look_and_no_event(listener: socket.socket) -> No
     server, port = listener.accept()[0], listener.getsockname()[1]
     with client, server:
         for tier in CONTRACT:
-            with Ladder(Config(tier=word(tier))) as capture:
+            with Ladder(load_config(tier=word(tier))) as capture:
                 rows = pick(capture.look(), port, Kind.SNAPSHOT)
                 assert not len(pick(capture.events(), port, *Kind)), tier
             assert sorted(rows["state"].tolist()) == [State.ESTABLISHED] * 2 + [State.LISTEN], tier
