@@ -30,6 +30,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "that one or none."
         ),
     ] = "auto"
+    excluded_kernels: Annotated[
+        str,
+        Meta(
+            pattern="^[^\\x00\\n]*$",
+            description="Kernels on which no BPF program may be loaded, by their releases as "
+            "`uname -r` says them or the numbers these begin with: `5.4.228, 6.1.0-13-amd64`. "
+            "Ubuntu's 4.4.0-119 to 4.4.0-126 always are: they crash (Launchpad 1763454).",
+        ),
+    ] = ""
     accept_owner: Annotated[
         Literal["auto", "exact", "listener"],
         Meta(
@@ -185,7 +194,7 @@ def _describe_values(kind: Any, meta: Meta) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
     if kind is str:
-        return "a path that begins with /"
+        return "a path that begins with /" if str(meta.pattern).startswith("^/") else "text"
     return f"{'a whole number' if kind is int else 'a number'} from {meta.ge} to {meta.le}"
 
 

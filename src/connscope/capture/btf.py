@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from connscope.capture.accept_owner import AcceptOwner
+from connscope.capture.exclusion import refuse_excluded_kernel
 from connscope.capture.look import SocketLook
 from connscope.capture.objects import lend_maps, object_path
 from connscope.capture.tier import BATCH_ROWS, Losses
@@ -59,6 +60,7 @@ class BtfTier:
 
     def open(self) -> None:
         """Loads and attaches; see `CaptureTier.open`. What is optional may fail."""
+        refuse_excluded_kernel(self._config.excluded_kernels)
         self._core = core = BpfObject(object_path("btf"))
         accept = AcceptOwner(self._config)
         try:

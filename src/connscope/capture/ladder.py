@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connscope.capture.changes import LookChanges
+from connscope.capture.exclusion import refuse_excluded_kernel
 from connscope.capture.look import SocketLook
 from connscope.capture.tier import CaptureTier, Looker, Losses
 from connscope.config import Config
@@ -161,6 +162,7 @@ def open_looker(
 
     def open_one(tier: Tier) -> CaptureTier | SocketLook:
         if tier == Tier.BTF:
+            refuse_excluded_kernel(config.excluded_kernels)
             return SocketLook(None, {}, config.owner_check_interval_s)
         return _opened(make_tier(tier, config))
 

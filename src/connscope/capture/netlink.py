@@ -90,17 +90,17 @@ class NetlinkTier:
         """What can not be seen here, and what would help: a sentence for each."""
         homes, said = self._open_homes, list[str]()
         if not homes.hear_news:
-            said.append("Some closed connections are not told: CAP_NET_ADMIN is missing.")
+            said.append("some closed connections are not told: CAP_NET_ADMIN is missing")
         if missing_capabilities(("CAP_SYS_ADMIN",)):
-            said.append("Other network namespaces are not seen: CAP_SYS_ADMIN is missing.")
+            said.append("other network namespaces are not seen: CAP_SYS_ADMIN is missing")
         elif homes.refused:
-            said.append(f"{homes.refused} network namespaces could not be entered.")
+            said.append(f"{homes.refused} network namespaces could not be entered")
         if missing_capabilities(("CAP_SYS_PTRACE",)):
-            said.append("Only our own processes are known as owners: CAP_SYS_PTRACE is missing.")
+            said.append("only our own processes are known as owners: CAP_SYS_PTRACE is missing")
         if not in_initial_pid_namespace():
-            said.append("Only processes of this pid namespace are known, by its own pids.")
+            said.append("only processes of this pid namespace are known, by its own pids")
         if not self._has_udp:
-            said.append("UDP sockets are not seen: the kernel has no udp_diag.")
+            said.append("UDP sockets are not seen: the kernel has no udp_diag")
         return tuple(said)
 
     def look(self) -> Rows:
