@@ -62,13 +62,6 @@ holds_capabilities() {
 	[ $((held >> 21 & 1)) -eq 1 ] || [ $((held >> 38 & 3)) -eq 3 ]
 }
 
-# Root in a container may hold less than root.
-require_capabilities() {
-	holds_capabilities || fail "root lacks CAP_BPF and CAP_PERFMON here; if this is a container," \
-		"start it with: --cap-add BPF --cap-add PERFMON --cap-add NET_ADMIN --cap-add SYS_PTRACE" \
-		"--cap-add SYS_RESOURCE --cap-add DAC_READ_SEARCH"
-}
-
 # Programs for administrators are not in everybody's PATH.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
