@@ -51,7 +51,7 @@ abi: ## Generates the declarations of libbpf
 	$(AS_OWNER) $(BIN)/python -B tools/build_libbpf_abi.py
 
 .PHONY: docs
-docs: ## Generates docs/row.md and docs/configuration.md
+docs: ## Generates docs/row.md, docs/configuration.md and docs/tiers.md
 	@tools/setup.sh --dev
 	$(AS_OWNER) $(BIN)/python -B tools/build_docs.py
 

@@ -1,4 +1,4 @@
-"""Generates docs/configuration.md and docs/row.md from what the code declares.
+"""Generates docs/configuration.md, docs/row.md and docs/tiers.md from what the code declares.
 
     python tools/build_docs.py           writes them
     python tools/build_docs.py --check   names those that are not up to date; exit code 1 if any
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
 
+from connscope.capture.contract import CONTRACT
 from connscope.config import DEFAULT_PATH, keys
 from connscope.row.columns import COLUMNS, ROW, Column
 from connscope.row.words import (
@@ -69,7 +70,7 @@ UNITS = {
 
 def pages() -> dict[str, str]:
     """The text of each generated page, by its file's name."""
-    return {"configuration.md": _configuration(), "row.md": _row()}
+    return {"configuration.md": _configuration(), "row.md": _row(), "tiers.md": _tiers()}
 
 
 def stale_pages(directory: Path) -> list[str]:
@@ -104,6 +105,31 @@ an error that names it and where it came from.
 {_table(("key", "default", "value", "environment"), rows)}
 
 {about}
+"""
+
+
+def _tiers() -> str:
+    head = ["group", *(word(tier) for tier in CONTRACT)]
+    rows = [
+        [word(group), *(str(CONTRACT[tier][group]) for tier in CONTRACT)]
+        for group in next(iter(CONTRACT.values()))
+    ]
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+    table = "\n".join(lines)
+    return f"""{GENERATED}
+
+# Tiers
+
+What each way to capture knows of each group of columns ([row.md](row.md)), of a TCP connection that
+opens and closes in the ordinary way, a second or more apart. Exact: the truth, in every row whose
+`exact` has the group. Estimated: filled, it may be wrong, and `exact` has the group only in rows that
+are proven. Unknown: not filled. The owner of an accepted connection is exact in `btf` only where
+accept is watched (`accept_owner`).
+
+{table}
+
+`tests/kernel/capture/test_contract.py` holds each tier to it; `connscope doctor` shows it for this
+machine.
 """
 
 
