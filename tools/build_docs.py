@@ -120,11 +120,11 @@ def _tiers() -> str:
 
 # Tiers
 
-What each way to capture knows of each group of columns ([row.md](row.md)), of a TCP connection that
-opens and closes in the ordinary way, a second or more apart. Exact: the truth, in every row whose
-`exact` has the group. Estimated: filled, it may be wrong, and `exact` has the group only in rows that
-are proven. Unknown: not filled. The owner of an accepted connection is exact in `btf` only where
-accept is watched (`accept_owner`).
+What each way to capture knows of each group of columns ([row.md](row.md)), of a TCP connection
+that opens and closes in the ordinary way, a second or more apart. Exact: the truth, in every row
+whose `exact` has the group. Estimated: filled, it may be wrong, and `exact` has the group only in
+rows that are proven. Unknown: not filled. The owner of an accepted connection is exact in `btf`
+only where accept is watched (`accept_owner`).
 
 {table}
 
