@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -229,7 +230,7 @@ def see_own_connection(tier: CaptureTier) -> Rows:
     try:
         port, batches = _connect_to_ourselves(None if tells_events else tier)
     except OSError:
-        return tier.events()
+        return _of_others(tier.events())
     end = time.monotonic() + SELF_TEST_S
     while not any(_of_port(batch, port).any() for batch in batches):
         left_s = end - time.monotonic()
@@ -238,8 +239,7 @@ def see_own_connection(tier: CaptureTier) -> Rows:
         tier.wait(left_s)
         batches.append(tier.events())
     events = np.concatenate(batches) if tells_events else tier.events()
-    others: Rows = events[~_of_port(events, port)]
-    return others
+    return _of_others(events[~_of_port(events, port)])
 
 
 def _connect_to_ourselves(looker: Looker | None) -> tuple[int, list[Rows]]:
@@ -248,6 +248,11 @@ def _connect_to_ourselves(looker: Looker | None) -> tuple[int, list[Rows]]:
         address = listener.getsockname()
         with socket.create_connection(address), listener.accept()[0]:
             return address[1], [looker.look()] if looker else []
+
+
+def _of_others(events: Rows) -> Rows:
+    others: Rows = events[events["pid"] != os.getpid()]
+    return others
 
 
 def _of_port(rows: Rows, port: int) -> npt.NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from connscope.capture.inheritance import give_listeners_owner
 from connscope.capture.walks import SocketWalks
 from connscope.errors import NotPermittedError
 from connscope.kernel import BpfObject
@@ -135,6 +136,7 @@ class SocketLook(Resource):
         self._walks.say(walk=self._walk_number, number=self._number, follows_walk=follows_walk)
         rows = self._walks.read_sockets()
         rows["tier"] = Tier.BTF
+        give_listeners_owner(rows)
         if len(rows) > self._walks.rows_max:
             self._make_room(len(rows) + len(rows) // 8)
         return rows

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from connscope.cli import cells
 from connscope.row.address import in_network, parse_network
 from connscope.row.columns import Rows
+from connscope.row.listeners import has_queue_limit, is_listener
 from connscope.row.words import Failure, Group, Kind, OwnerEvidence, Role, State
 
 __all__ = ("ListColumn", "connection_columns", "exposures", "human_count", "listener_columns")
@@ -231,10 +232,10 @@ def _age(seconds: int) -> str:
 
 
 def _of_listeners(rows: Rows, name: str) -> list[str]:
-    listens = (rows["state"] == State.LISTEN).tolist()
+    known = has_queue_limit(rows) if name == "queue_limit" else is_listener(rows)
     return [
         str(value) if shown else ""
-        for value, shown in zip(rows[name].tolist(), listens, strict=True)
+        for value, shown in zip(rows[name].tolist(), known.tolist(), strict=True)
     ]
 
 

@@ -35,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         0 fine, 1 failed, 2 usage, 3 not permitted, 4 nothing to capture with, 128 + n for signal n.
     """
     signal.signal(signal.SIGTERM, _end)
+    if sys.stdout is None:  # Python's way to say that the descriptor is closed
+        print("connscope: standard output is closed", file=sys.stderr)
+        return FAILED
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A process name may have characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import resource
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,6 +109,10 @@ def take_pointer(pointer: Any, feature: str, log: str = "") -> Any:
     return pointer
 
 
+def _most_files() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 def error_from(
     number: int, feature: str, log: str = "", wanted: tuple[str, ...] = BPF_CAPABILITIES
 ) -> KernelError:
@@ -134,6 +139,8 @@ def error_from(
         return NotSupportedError(feature, _first(log) or f"this kernel has no such thing ({name})")
     reason = f"{os.strerror(number)} ({name})" if number < LIBBPF_ERRORS else f"libbpf error {name}"
     words = verdict or _first(log)
+    if number in (errno.EMFILE, errno.ENFILE):  # libbpf's words are about the file it was at
+        reason, words = "too many open files", f"ulimit -n is {_most_files()}"
     return FailedError(feature, f"{reason}: {words}" if words else reason, number, log)
 
 

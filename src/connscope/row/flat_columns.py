@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from connscope.row.address import address_column
 from connscope.row.columns import COLUMNS_OF, NO_UID, Rows
+from connscope.row.listeners import has_queue_limit, is_listener
 from connscope.row.text_rows import Mask, TextColumn
 from connscope.row.words import (
     ClosedBy,
@@ -80,11 +81,6 @@ def _has_process(rows: Rows, column: str) -> Mask:
 def _has_user(rows: Rows) -> Mask:
     known: Mask = rows["uid"] != NO_UID
     return known
-
-
-def _is_listener(rows: Rows) -> Mask:
-    listens: Mask = (rows["state"] == State.LISTEN) | (rows["kind"] == Kind.UNLISTENED)
-    return listens
 
 
 def _text_column(values: npt.NDArray[Any], text: Callable[[int], str]) -> TextColumn:
@@ -170,7 +166,7 @@ FLAT_COLUMNS = (
     _number("connect_us"),
     _number("isn_local", JOIN),
     _number("isn_peer", JOIN),
-    _number("queue_length", _is_listener),
-    _number("queue_limit", _is_listener),
+    _number("queue_length", is_listener),
+    _number("queue_limit", has_queue_limit),
 )
 """All columns, in the order of JSON's keys."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from connscope.row.address import address_column
 from connscope.row.columns import COLUMNS_OF, NO_UID, ROW, Rows
+from connscope.row.listeners import has_queue_limit, is_listener
 from connscope.row.number_texts import NumberTexts
 from connscope.row.outside_text import printable
 from connscope.row.text_rows import Mask, TextRows, is_constant, looked_up_column
@@ -191,11 +192,8 @@ def _add_quality(lines: TextRows, rows: Rows, numbers: NumberTexts) -> None:
         ',"isn_peer":', numbers.text("isn_peer"),
         where=_knows(rows, Group.JOIN),
     )  # fmt: skip
-    lines.add(
-        ',"queue_length":', numbers.text("queue_length"),
-        ',"queue_limit":', numbers.text("queue_limit"),
-        where=_on_all((rows["state"] == State.LISTEN) | (rows["kind"] == Kind.UNLISTENED)),
-    )  # fmt: skip
+    for name, where in (("queue_length", is_listener), ("queue_limit", has_queue_limit)):
+        lines.add(f',"{name}":', numbers.text(name), where=_on_all(where(rows)))
 
 
 def _add_number(lines: TextRows, numbers: NumberTexts, name: str) -> None:

@@ -66,12 +66,13 @@ class TestOlderThanTheTier:
         )
 
     def test_child_that_nobody_accepted_is_shown(self, listener: socket.socket) -> None:
-        """It is in no fd table; its bytes are counted."""
+        """It is in no fd table; its bytes are counted, its owner is who listens."""
         with socket.create_connection(listener.getsockname()) as client:
             client.sendall(b"x" * 99)
             with BtfTier(Config()) as tier:
                 _, child = shown_ends(tier, listener.getsockname()[1])
-        assert (child["bytes_received"], child["unread_bytes"], child["pid"]) == (99, 99, 0)
+        assert (child["bytes_received"], child["unread_bytes"]) == (99, 99)
+        assert (child["pid"], child["owner_evidence"]) == (os.getpid(), OwnerEvidence.LISTENER)
 
     def test_orphan_is_shown(self, listener: socket.socket) -> None:
         """A closed socket whose peer does not read waits in FIN_WAIT1, in no fd table."""

@@ -61,6 +61,17 @@ def test_command_that_is_not_asked_for_is_not_imported() -> None:
     assert done.stdout == b"False\n"
 
 
+def test_closed_output_is_one_sentence() -> None:
+    """As ``connscope doctor >&-`` leaves it."""
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m connscope.cli doctor >&-', sys.executable],
+        stderr=subprocess.PIPE,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (1, "connscope: standard output is closed\n")
+
+
 def test_full_disk_is_one_sentence() -> None:
     """No traceback: what was being written, and why it could not be."""
     with Path("/dev/full").open("w") as full:

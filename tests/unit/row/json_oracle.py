@@ -97,7 +97,9 @@ def _quality(row: Any) -> dict[str, Any]:
     if row["error"]:
         found["error"] = errno.errorcode.get(int(row["error"]), str(row["error"]))
     if row["state"] == State.LISTEN or row["kind"] == Kind.UNLISTENED:
-        found |= {name: int(row[name]) for name in ("queue_length", "queue_limit")}
+        found["queue_length"] = int(row["queue_length"])
+        if row["queue_limit"] or row["exact"] & Group.QUALITY:
+            found["queue_limit"] = int(row["queue_limit"])
     return found
 
 
