@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from connscope.capture.inheritance import give_listeners_owner
 from connscope.capture.netlink_homes import Home, Homes
 from connscope.capture.netlink_memory import SocketMemory
 from connscope.capture.netlink_rows import (
@@ -114,7 +115,9 @@ class NetlinkTier:
         time_ns = boottime_ns()
         parts = [part for home in self._open_homes for part in self._dump(home, time_ns)]
         rows = np.concatenate(parts) if parts else np.empty(0, ROW)
-        return self._memory.remember(rows)
+        known = self._memory.remember(rows).copy()  # of an estimate nothing is remembered
+        give_listeners_owner(known)
+        return known
 
     def _dump(self, home: Home, time_ns: int) -> list[Rows]:
         parts = list[Rows]()

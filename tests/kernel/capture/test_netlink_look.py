@@ -152,16 +152,17 @@ def test_owner_that_has_changed(tier: NetlinkTier) -> None:
 
 
 def test_child_that_nobody_accepted_gets_its_owner_with_its_file(tier: NetlinkTier) -> None:
-    """Without a file it has none; once accepted it counts as new."""
+    """Without a file its listener's is taken; once accepted it counts as new."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(server.getsockname()):
             (before,) = shown(tier, port, local_port=port, state=State.ESTABLISHED)
             with server.accept()[0]:
                 (after,) = shown(tier, port, local_port=port, state=State.ESTABLISHED)
-    assert (before["pid"], before["socket_inode"]) == (0, 0)
-    assert not before["known"] & Group.OWNER
+    assert (before["pid"], before["socket_inode"]) == (os.getpid(), 0)
+    assert before["owner_evidence"] == OwnerEvidence.LISTENER
     assert (after["pid"], after["socket_id"]) == (os.getpid(), before["socket_id"])
+    assert after["owner_evidence"] == OwnerEvidence.FD_TABLE
 
 
 class TestDatagrams:
