@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-from types import TracebackType
-from typing import Self
 
 from bench.rigs.network import PrivateNetwork
+from connscope.kernel.resource import Resource
 
 __all__ = ("Crowd",)
 
 
-class Crowd:
+class Crowd(Resource):
     """Idle connections as long as the ``with`` lasts, both ends of each.
 
     Args:
@@ -40,14 +39,3 @@ class Crowd:
         """Lets them go; a second call does nothing."""
         self._holder.communicate()
         self._network.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cffi
 
+from connscope.kernel.resource import Resource
 from connscope.row.columns import ROW
 
 __all__ = ("LibbpfRing", "run_program")
@@ -37,7 +37,7 @@ ffi.cdef(DECLARATIONS)
 libbpf: Any = ffi.dlopen("libbpf.so.1")
 
 
-class LibbpfRing:
+class LibbpfRing(Resource):
     """libbpf's own reader of a ring buffer map.
 
     Args:
@@ -65,17 +65,6 @@ class LibbpfRing:
     def close(self) -> None:
         """Unmaps the ring."""
         libbpf.ring_buffer__free(self._ring)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def run_program(fd: int) -> None:

@@ -6,17 +6,18 @@ import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from tests.traffic.build import built
+
+from connscope.kernel.resource import Resource
 
 __all__ = ("PrivateNetwork",)
 
 TRAFFIC_TIMEOUT_S = 60.0
 
 
-class PrivateNetwork:
+class PrivateNetwork(Resource):
     """A namespace with a loopback device, as long as the ``with`` lasts.
 
     Attributes:
@@ -72,14 +73,3 @@ class PrivateNetwork:
     def close(self) -> None:
         """Lets the namespace go; a second call does nothing."""
         self._holder.communicate()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -12,8 +12,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
+
+from connscope.kernel.resource import Resource
 
 __all__ = (
     "Summary",
@@ -59,7 +60,7 @@ def tracing_environment() -> dict[str, str]:
     }
 
 
-class TracingProgram:
+class TracingProgram(Resource):
     """A program that runs meanwhile and writes its output to a file.
 
     Args:
@@ -126,17 +127,6 @@ class TracingProgram:
             self._process.kill()
             self._process.wait()
         self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class TraceProgram(TracingProgram):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
@@ -13,13 +12,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from connscope.kernel.resource import Resource
+from tests.traffic.namespace import CLONE_NEWNET, MINE, call_kernel, leave_for_good
 
 PATIENCE_S = 30
-CLONE_NEWNET = 0x40000000
-LIBC = ctypes.CDLL(None, use_errno=True)
-OWN_NAMESPACE = Path("/proc/thread-self/ns/net")
 SYSCTLS = Path("/proc/sys/net")
 
 
@@ -42,14 +40,7 @@ def run_in_namespace(program: str, *commands: str) -> Any:
     return json.loads(finished.stdout)
 
 
-def change_namespace(function: Any, *arguments: int) -> None:
-    """Calls setns or unshare; the calling thread alone moves."""
-    if function(*arguments):
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
-class Namespace:
+class Namespace(Resource):
     """A network namespace with its loopback up, held by one descriptor.
 
     It has no name and nobody lives in it: it ends with the last of its sockets, also when the test
@@ -57,11 +48,11 @@ class Namespace:
     """
 
     def __init__(self) -> None:
-        home = os.open(OWN_NAMESPACE, os.O_RDONLY)
+        home = os.open(MINE, os.O_RDONLY)
         try:
-            change_namespace(LIBC.unshare, CLONE_NEWNET)
-            self.fd = os.open(OWN_NAMESPACE, os.O_RDONLY)
-            change_namespace(LIBC.setns, home, CLONE_NEWNET)
+            leave_for_good()
+            self.fd = os.open(MINE, os.O_RDONLY)
+            call_kernel("setns", home, CLONE_NEWNET)
         finally:
             os.close(home)
         self.inode = os.fstat(self.fd).st_ino
@@ -70,12 +61,12 @@ class Namespace:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """The calling thread is in the namespace, and so is what it makes: sockets, processes."""
-        home = os.open(OWN_NAMESPACE, os.O_RDONLY)
-        change_namespace(LIBC.setns, self.fd, CLONE_NEWNET)
+        home = os.open(MINE, os.O_RDONLY)
+        call_kernel("setns", self.fd, CLONE_NEWNET)
         try:
             yield
         finally:
-            change_namespace(LIBC.setns, home, CLONE_NEWNET)
+            call_kernel("setns", home, CLONE_NEWNET)
             os.close(home)
 
     def run(self, command: str, text: str | None = None) -> str:
@@ -133,19 +124,8 @@ class Namespace:
         """Lets go of it."""
         os.close(self.fd)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class NamespacePair:
+class NamespacePair(Resource):
     """Two namespaces joined by a veth: `left` is 10.77.0.1 and fd77::1, `right` the same with 2."""
 
     left_address, right_address = "10.77.0.1", "10.77.0.2"
@@ -178,14 +158,3 @@ class NamespacePair:
         """Lets go of both; the link goes with them."""
         self.left.close()
         self.right.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

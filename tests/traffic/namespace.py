@@ -9,7 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ("Namespace", "counters", "forget_nft", "leave_for_good", "nft", "run", "sysctl")
+__all__ = (
+    "CLONE_NEWNET",
+    "MINE",
+    "Namespace",
+    "call_kernel",
+    "counters",
+    "forget_nft",
+    "leave_for_good",
+    "nft",
+    "run",
+    "sysctl",
+)
 
 CLONE_NEWNET = 0x40000000
 MINE = "/proc/thread-self/ns/net"

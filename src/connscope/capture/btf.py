@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -12,7 +10,7 @@ from connscope.capture.accept_owner import AcceptOwner
 from connscope.capture.exclusion import refuse_excluded_kernel
 from connscope.capture.look import SocketLook
 from connscope.capture.objects import lend_maps, object_path
-from connscope.capture.tier import BATCH_ROWS, Losses
+from connscope.capture.tier import BATCH_ROWS, Losses, OpenedTier
 from connscope.config import Config
 from connscope.errors import KernelError, NotSupportedError
 from connscope.kernel import BpfMap, BpfObject, Btf, RingBuffer
@@ -35,7 +33,7 @@ WITHOUT = {
 }
 
 
-class BtfTier:
+class BtfTier(OpenedTier):
     """Captures with ``btf.bpf.o``, and with the optional programs that can be had.
 
     Args:
@@ -181,18 +179,6 @@ class BtfTier:
         if self._ring is None:
             raise RuntimeError("the tier is not open")
         return self._ring
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def kernel_has_rdonly_cast() -> bool:

@@ -7,8 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from connscope.capture.changes import LookChanges
 from connscope.capture.exclusion import refuse_excluded_kernel
 from connscope.capture.look import SocketLook
-from connscope.capture.tier import CaptureTier, Looker, Losses
+from connscope.capture.tier import CaptureTier, Looker, Losses, OpenedTier
 from connscope.config import Config
 from connscope.errors import FailedError, KernelError, NotSupportedError, UsageError
 from connscope.row.columns import ROW, Rows
@@ -37,7 +36,7 @@ hardly longer than that."""
 SELF_TEST_S = 2.0
 
 
-class Ladder:
+class Ladder(OpenedTier):
     """Captures with the best tier that there is; to its caller it is a tier like any other.
 
     Args:
@@ -133,18 +132,6 @@ class Ladder:
         """Stops; a second call does nothing."""
         if self._inner is not None:
             self._inner.close()
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_looker(

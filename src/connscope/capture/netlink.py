@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +17,7 @@ from connscope.capture.netlink_rows import (
     was_connection,
     was_wiped,
 )
-from connscope.capture.tier import BATCH_ROWS, Losses
+from connscope.capture.tier import BATCH_ROWS, Losses, OpenedTier
 from connscope.config import Config
 from connscope.errors import KernelError, NotSupportedError
 from connscope.kernel.host.capabilities import missing_capabilities
@@ -40,7 +38,7 @@ SOCKET_STATES = sum(
 MINISOCKET_STATES = 1 << State.SYN_RECV | 1 << State.TIME_WAIT | 1 << State.FIN_WAIT2
 
 
-class NetlinkTier:
+class NetlinkTier(OpenedTier):
     """Captures the closes of TCP connections, with their bytes, and looks at TCP and UDP sockets.
 
     `connection_id` is the socket's cookie. What other tiers add to it, the ISN, is not told by
@@ -227,18 +225,6 @@ class NetlinkTier:
         if self._homes is None:
             raise RuntimeError("the tier is not open")
         return self._homes
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _read(home: Home, family: int, protocol: int, states: int) -> Sockets:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from connscope.capture.procfs_pass import NOTHING, PassResult, ProcfsPasses
-from connscope.capture.tier import Losses
+from connscope.capture.tier import Losses, OpenedTier
 from connscope.config import Config
 from connscope.errors import FailedError, NotSupportedError
 from connscope.kernel.procfs.pace import Pace
@@ -28,7 +26,7 @@ ALWAYS = (
 )
 
 
-class ProcfsTier:
+class ProcfsTier(OpenedTier):
     """Shows what exists at the time of a look: sockets, listeners, their processes; TCP and UDP.
 
     Args:
@@ -192,18 +190,6 @@ class ProcfsTier:
     @property
     def _is_open(self) -> bool:
         return self._pace is not None
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def next_period_s(took_s: float, period_s: float, config: Config) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from connscope.kernel.resource import Resource
 from connscope.row.columns import Rows
 from connscope.row.words import Kind, Tier
 
-__all__ = ("BATCH_ROWS", "CaptureTier", "Looker", "Losses")
+__all__ = ("BATCH_ROWS", "CaptureTier", "Looker", "Losses", "OpenedTier")
 
 BATCH_ROWS = 2048
 """What one call of `events` gives at most: 450 KB, and the text made of it stays in the cache."""
@@ -96,3 +98,15 @@ class CaptureTier(Looker, Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+class OpenedTier(Resource):
+    """A tier is open inside of its ``with`` block."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Starts to capture, see `CaptureTier.open`."""
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 import numpy as np
 
-from connscope.capture.tier import Losses
+from connscope.capture.tier import Losses, OpenedTier
 from connscope.errors import KernelError
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Kind, Tier
 
 
-class FakeTier:
+class FakeTier(OpenedTier):
     """Gives `rows` in each look and `news` once as events.
 
     Args:
@@ -64,15 +61,3 @@ class FakeTier:
     def close(self) -> None:
         """Closes."""
         self.is_open = False
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from connscope.kernel.procfs.fd_walk import walk_fds
+from connscope.kernel.procfs.pace import Pace
+from connscope.kernel.procfs.processes import is_pid, read_process
 
 __all__ = ("SOCKET_OWNER", "find_socket_owners")
 
@@ -25,14 +29,8 @@ SOCKET_OWNER = np.dtype(
 programs read it to the nanosecond.
 """
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-START_TIME = 22 - 3  # of proc(5); what follows the name begins with field 3
-SOCKET_LINK = "socket:["
-
-
-class _Process(NamedTuple):
-    start_ns: int
-    comm: bytes
+UNLIMITED = sys.maxsize
+"""Descriptors a tick: who asks for owners waits for them."""
 
 
 def find_socket_owners(inodes: NDArray[np.uint32], proc: Path = Path("/proc")) -> NDArray[Any]:
@@ -47,56 +45,17 @@ def find_socket_owners(inodes: NDArray[np.uint32], proc: Path = Path("/proc")) -
     """
     wanted = {inode for inode in inodes.tolist() if inode}
     found = list[tuple[int, int, int, bytes]]()
-    for pid in _pids(proc):
+    for held in walk_fds(_pids(proc), Pace(UNLIMITED, 0), proc) if wanted else ():
+        inodes_held = held.fds.keys() & wanted
+        process = read_process(held.pid, proc) if inodes_held else None
+        if process:
+            found += [(inode, held.pid, process.start_ns, process.comm) for inode in inodes_held]
+            wanted -= inodes_held
         if not wanted:
             break
-        held = _held_sockets(proc / str(pid)) & wanted
-        process = _read_process(proc / str(pid)) if held else None
-        if process:
-            found += [(inode, pid, process.start_ns, process.comm) for inode in held]
-            wanted -= held
     return np.array(sorted(found), SOCKET_OWNER)
 
 
 def _pids(proc: Path) -> list[int]:
     names = (entry.name for entry in proc.iterdir())
-    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
-
-
-def _held_sockets(process: Path) -> set[int]:
-    """The inodes of the sockets in its fd table; none if it may not be read."""
-    found = set[int]()
-    try:
-        table = os.open(process / "fd", os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return found
-    try:
-        with os.scandir(table) as entries:
-            for entry in entries:
-                link = _read_link(entry.name, table)
-                if link.startswith(SOCKET_LINK):
-                    found.add(int(link[len(SOCKET_LINK) : -1]))
-    except OSError:
-        pass  # it has ended; what it held is closed or held by another
-    finally:
-        os.close(table)
-    return found
-
-
-def _read_link(name: str, table: int) -> str:
-    try:
-        return os.readlink(name, dir_fd=table)
-    except OSError:
-        return ""  # closed meanwhile
-
-
-def _read_process(process: Path) -> _Process | None:
-    try:
-        stat = (process / "stat").read_bytes()
-        comm = (process / "comm").read_bytes()
-    except OSError:
-        return None  # it has ended
-    # The name stands in brackets and may have brackets and spaces in it: the last one counts.
-    fields = stat.rpartition(b")")[2].split()
-    ticks = int(fields[START_TIME])
-    return _Process(ticks * 10**9 // TICKS_PER_S, comm.removesuffix(b"\n")[:15])
+    return sorted(int(name) for name in names if is_pid(name))

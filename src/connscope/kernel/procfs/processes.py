@@ -12,6 +12,7 @@ __all__ = (
     "Process",
     "ProcessGroup",
     "group_processes",
+    "is_pid",
     "read_net_texts",
     "read_process",
 )
@@ -73,7 +74,7 @@ def group_processes(proc: Path = Path("/proc")) -> list[ProcessGroup]:
     root = os.open(proc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         names = os.listdir(root)  # noqa: PTH208  an fd is no Path
-        for pid in sorted(int(name) for name in names if _is_pid(name)):
+        for pid in sorted(int(name) for name in names if is_pid(name)):
             if inode := _inode(f"{pid}/ns/net", root):
                 by_inode.setdefault(inode, []).append(pid)
             elif device := _inode(f"{pid}/net/dev", root):
@@ -88,7 +89,8 @@ def group_processes(proc: Path = Path("/proc")) -> list[ProcessGroup]:
     return groups + [ProcessGroup(key, 0, tuple(pids)) for key, pids in by_device.items()]
 
 
-def _is_pid(name: str) -> bool:
+def is_pid(name: str) -> bool:
+    """Whether an entry of /proc is a process."""
     return name.isascii() and name.isdecimal()
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from connscope.kernel.host.clock import boottime_ns
-from connscope.kernel.procfs.fd_table import SOCKET_OWNER, TICKS_PER_S, find_socket_owners
+from connscope.kernel.procfs.fd_table import SOCKET_OWNER, find_socket_owners
+from connscope.kernel.procfs.processes import TICKS_PER_S
 
 
 def add_process(proc: Path, pid: int, comm: bytes = b"worker", ticks: int = 700, *links: str):
