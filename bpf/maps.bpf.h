@@ -14,7 +14,7 @@ struct owner {
 	__u64 process_start_ns;
 	__u32 pid;
 	__u8 evidence; /* enum row_owner_evidence */
-	__u8 look;     /* the last walk that found the socket in its fd table, see look.bpf.c */
+	__u8 look;     /* the last walk that found the socket in its fd table, see holder.bpf.h */
 	__u16 reserved;
 	__u8 comm[16];
 };

@@ -27,7 +27,7 @@ LOOK = np.dtype(
         ("filled", np.uint32),
     ]
 )
-"""``struct look`` of look.bpf.c: what we say of a look, and what we hear."""
+"""``struct look`` of holder.bpf.h: what we say of a look, and what we hear."""
 
 ONLY_KEY = bytes(4)
 OWNER = np.dtype((np.void, 32))  # struct owner of maps.bpf.h, which nobody reads here
