@@ -24,6 +24,7 @@ from connscope.row.address import address_text
 from connscope.row.words import Group, Kind, OwnerEvidence, Protocol, Role, State
 from tests.kernel.recorder import Recorder, comm, pick
 from tests.kernel.watched import connect, fill, line, running
+from tests.unprivileged import WITHOUT_PRIVILEGES
 
 EACH_LOOK = Config(owner_check_interval_s=0)
 COLUMNS_ALIKE = [
@@ -233,20 +234,8 @@ with NetlinkTier(Config()) as tier, socket.create_server(("127.0.0.1", 0)) as se
 def test_unprivileged() -> None:
     """Own namespace, own processes; it says both. Closes of that namespace everybody may hear."""
     source = Path(connscope.__file__).parents[1]
-    command = [
-        "setpriv",
-        "--reuid",
-        "65534",
-        "--regid",
-        "65534",
-        "--clear-groups",
-        "--bounding-set",
-        "-all",
-        "--inh-caps",
-        "-all",
-    ]
     finished = subprocess.run(
-        [*command, sys.executable, "-B", "-c", UNPRIVILEGED],
+        [*WITHOUT_PRIVILEGES, sys.executable, "-B", "-c", UNPRIVILEGED],
         env={"PYTHONPATH": str(source)},
         cwd="/",
         capture_output=True,

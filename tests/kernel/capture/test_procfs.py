@@ -28,9 +28,9 @@ from connscope.row.words import Group, Kind, OwnerEvidence, Protocol, Role, Stat
 from tests.kernel.namespace import Namespace
 from tests.kernel.recorder import comm, pick
 from tests.kernel.watched import connect, line, running
+from tests.unprivileged import WITHOUT_PRIVILEGES
 
 SOURCES = Path(__file__).parents[3] / "src"
-NOBODY = 65534
 PATIENCE_S = 20
 
 
@@ -308,9 +308,8 @@ found = {port: int(rows["pid"][rows["local_port"] == port][0])
          for port in (own.getsockname()[1], int(sys.argv[1]))}
 print(json.dumps([os.getpid(), *found.values(), *tier.limits]))
 """
-        command = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
         said = subprocess.run(
-            [*command, sys.executable, "-c", program, str(port_of(listener))],
+            [*WITHOUT_PRIVILEGES, sys.executable, "-c", program, str(port_of(listener))],
             check=True,
             stdout=subprocess.PIPE,
             timeout=PATIENCE_S,

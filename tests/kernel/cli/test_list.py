@@ -22,9 +22,9 @@ import nanoarrow as na  # type: ignore[import-untyped] # it ships no types
 import pytest
 
 from tests.kernel.namespace import Namespace, NamespacePair
+from tests.unprivileged import WITHOUT_PRIVILEGES
 
 CONNSCOPE = [sys.executable, "-m", "connscope.cli"]
-NO_CAPABILITIES = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
 PATIENCE_S = 20
 STATES = {
     "LISTEN": "listen",
@@ -339,7 +339,7 @@ def test_a_closed_pipe_ends_it_quietly(form: str) -> None:
 
 def test_without_capabilities_it_lists_what_it_can(listener: socket.socket) -> None:
     """Unprivileged it falls back, says so, and still has our own listener with its queue."""
-    command = [*NO_CAPABILITIES, *CONNSCOPE, "list", "-o", "json"]
+    command = [*WITHOUT_PRIVILEGES, *CONNSCOPE, "list", "-o", "json"]
     port = listener.getsockname()[1]
     finished = subprocess.run(
         [*command, "--port", str(port)], capture_output=True, text=True, check=False

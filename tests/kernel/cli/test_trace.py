@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.unprivileged import WITHOUT_PRIVILEGES
+
 CONNSCOPE = [sys.executable, "-m", "connscope.cli"]
-NO_CAPABILITIES = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
 PATIENCE_S = 20
 
 
@@ -196,7 +197,7 @@ def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 def test_without_capabilities_one_sentence_names_them() -> None:
     """Unprivileged with btf or nothing: code 3, one line with the capabilities and what to do."""
-    finished = run(*NO_CAPABILITIES, *CONNSCOPE, "trace", "--tier", "btf")
+    finished = run(*WITHOUT_PRIVILEGES, *CONNSCOPE, "trace", "--tier", "btf")
 
     assert finished.returncode == 3
     assert finished.stderr.count("\n") == 1
@@ -232,7 +233,9 @@ def shown(process: subprocess.Popen[str], listener: socket.socket) -> list[dict[
 def test_without_capabilities_it_goes_on_with_less(listener: socket.socket) -> None:
     """Unprivileged it says what it falls back to and why, and shows what it can."""
     port = str(listener.getsockname()[1])
-    with any_trace(*NO_CAPABILITIES, *CONNSCOPE, "trace", "-o", "json", "--port", port) as process:
+    with any_trace(
+        *WITHOUT_PRIVILEGES, *CONNSCOPE, "trace", "-o", "json", "--port", port
+    ) as process:
         assert said(process).startswith("WARN falling back to netlink: needs CAP_BPF, CAP_PERFMON")
         assert said(process).startswith("capturing: netlink, identity estimated")
         assert {row["kind"] for row in shown(process, listener)} == {"opened"}
@@ -247,7 +250,7 @@ def test_without_capabilities_it_goes_on_with_less(listener: socket.socket) -> N
 )
 def test_what_is_required_is_not_replaced(options: tuple[str, ...], code: int, said: str) -> None:
     """--require ends with a code of its own instead of capturing with less."""
-    finished = run(*NO_CAPABILITIES, *CONNSCOPE, "trace", *options)
+    finished = run(*WITHOUT_PRIVILEGES, *CONNSCOPE, "trace", *options)
 
     assert (finished.returncode, said in finished.stderr) == (code, True)
 
@@ -283,7 +286,7 @@ class TestDoctor:
 
     def test_works_without_capabilities(self) -> None:
         """Unprivileged it names what is missing and ends with the command that mends it."""
-        finished = run(*NO_CAPABILITIES, *CONNSCOPE, "doctor")
+        finished = run(*WITHOUT_PRIVILEGES, *CONNSCOPE, "doctor")
 
         assert finished.returncode == 0
         assert "connscope captures with netlink here" in finished.stdout

@@ -6,10 +6,9 @@ import os
 import subprocess
 import sys
 
-CONNSCOPE = (sys.executable, "-B", "-m", "connscope.cli")
-WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
-"""Root keeps its files, so that it can run this interpreter, and loses the rest."""
+from tests.unprivileged import WITHOUT_PRIVILEGES
 
+CONNSCOPE = (sys.executable, "-B", "-m", "connscope.cli")
 CHANGES_IT = ("CONNSCOPE_", "PYTHONUNBUFFERED")
 
 Done = subprocess.CompletedProcess[str]
@@ -18,9 +17,8 @@ Done = subprocess.CompletedProcess[str]
 def run_connscope(*arguments: str, stdout: int = subprocess.PIPE, **environment: str) -> Done:
     """Runs to the end, with our environment but for what would change it, and what is given."""
     ours = {name: text for name, text in os.environ.items() if not name.startswith(CHANGES_IT)}
-    prefix = () if os.geteuid() else WITHOUT_CAPABILITIES
     return subprocess.run(
-        [*prefix, *CONNSCOPE, *arguments],
+        [*WITHOUT_PRIVILEGES, *CONNSCOPE, *arguments],
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
