@@ -319,6 +319,24 @@ print(json.dumps([os.getpid(), *found.values(), *tier.limits]))
         assert (own, other) == (pid, 0)
         assert any("have no owner: CAP_SYS_PTRACE" in limit for limit in limits)
 
+    def test_more_privileged_process_of_the_same_user_is_refused(self):
+        """It lets its descriptors be listed, and not where they lead: not a process without any."""
+        program = """
+import os
+from connscope.kernel.procfs.fd_walk import walk_fds
+from connscope.kernel.procfs.pace import Pace
+print(*(held.refused for held in walk_fds([os.getppid(), os.getpid()], Pace(1 << 20, 0))))
+"""
+        said = subprocess.run(
+            [*WITHOUT_PRIVILEGES, sys.executable, "-c", program],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE_S,
+            env={"PYTHONPATH": str(SOURCES)},
+        ).stdout
+        assert said.split() == ["True", "False"]
+
 
 class TestLife:
     """Open, background, close."""

@@ -37,38 +37,39 @@ def walk_fds(pids: Iterable[int], pace: Pace, proc: Path = Path("/proc")) -> Ite
         if pace.stopped:
             return
         try:
-            table = _open_table(pid, proc)
+            yield Held(pid, _read_table(pid, pace, proc))
         except PermissionError:
             yield Held(pid, {}, refused=True)
-            continue
         except OSError:
             continue  # it has ended
-        try:
-            found = _read_links(table, os.listdir(table), pace)  # noqa: PTH208  an fd is no Path
-        except OSError:
-            found = {}  # it has ended
-        finally:
-            os.close(table)
-        yield Held(pid, found)
 
 
 def confirm_held(held: Held, pace: Pace, proc: Path = Path("/proc")) -> Held:
     """Those of the sockets that the same descriptors still lead to: far fewer to read than all."""
     try:
-        table = _open_table(held.pid, proc)
+        found = _read_table(held.pid, pace, proc, list(held.fds.values()))
     except OSError:
         return Held(held.pid, {})  # it has ended
-    try:
-        found = _read_links(table, list(held.fds.values()), pace)
-    finally:
-        os.close(table)
     if found == held.fds:
         return held
     return Held(held.pid, dict(found.items() & held.fds.items()))
 
 
-def _open_table(pid: int, proc: Path) -> int:
-    return os.open(f"{proc}/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _read_table(pid: int, pace: Pace, proc: Path, names: list[str] | None = None) -> dict[int, str]:
+    """The sockets among those descriptors of the process, or among all that it has.
+
+    Raises:
+        PermissionError: the table may not be listed, or only be listed: a process of the same user
+            with more capabilities shows its descriptors, and not where they lead.
+        OSError: there is no such process.
+    """
+    table = os.open(f"{proc}/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if names is None:
+            names = os.listdir(table)  # noqa: PTH208  a descriptor is no Path
+        return _read_links(table, names, pace)
+    finally:
+        os.close(table)
 
 
 def _read_links(table: int, names: list[str], pace: Pace) -> dict[int, str]:
@@ -79,6 +80,8 @@ def _read_links(table: int, names: list[str], pace: Pace) -> dict[int, str]:
         for name in names[at : at + count]:
             try:
                 link = read(name, dir_fd=table)
+            except PermissionError:
+                raise
             except OSError:
                 continue  # closed meanwhile
             if link[:8] == SOCKET_LINK and link[8:-1].isdecimal():
