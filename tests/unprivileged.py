@@ -21,5 +21,5 @@ def _prefix() -> list[str]:
 
 
 WITHOUT_PRIVILEGES = _prefix()
-"""In front of a command. It runs as whoever owns the tree, who may be the only one that may read it:
-root without capabilities can not look into somebody's home."""
+"""In front of a command. It runs as whoever owns the tree, who may be the only one that may read
+it: root without capabilities can not look into somebody's home."""
