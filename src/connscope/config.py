@@ -160,6 +160,33 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "its rows are said to be old.",
         ),
     ] = 15.0
+    closed_rows: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1 << 24,
+            description="How many closed and failed connections wait for the readers that have not "
+            "taken them yet; each takes 224 bytes, however many readers there are. What does not "
+            "fit is counted for each reader that missed it.",
+        ),
+    ] = 50000
+    when_full: Annotated[
+        Literal["evict_empty", "refuse"],
+        Meta(
+            description="What gives way when `closed_rows` wait. `evict_empty`: the oldest "
+            "connections on which not a byte was sent or received, then the oldest. `refuse`: the "
+            "new ones."
+        ),
+    ] = "evict_empty"
+    reader_expires_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=86400,
+            description="A reader of closed connections that has not asked for so long is "
+            "forgotten, and nothing is kept for it any more. When it asks again it starts anew.",
+        ),
+    ] = 120.0
 
     def __post_init__(self) -> None:
         if self.ring_bytes & (self.ring_bytes - 1):
