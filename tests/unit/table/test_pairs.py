@@ -168,6 +168,12 @@ def test_proof_outweighs_a_candidate_without_sequence_numbers():
     assert other_ends(one, mirrored(LOCAL), mirrored(one)) == [2, NONE, 0]
 
 
+def test_two_proofs_leave_nothing_for_a_third_candidate():
+    """If two rows prove to be the other end, one without sequence numbers is not the only one."""
+    one = with_isn(LOCAL, 1, 2)
+    assert other_ends(one, mirrored(one), mirrored(one), mirrored(LOCAL)) == [NONE] * 4
+
+
 def test_translated_address_joins_by_sequence_numbers():
     """The client sees the address that it called, the server the one that it has."""
     client = with_isn(connection("10.0.0.1", "10.96.0.1"), 1, 2)
