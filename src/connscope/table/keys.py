@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from connscope.row.columns import Rows
 
-__all__ = ("Numbers", "Words", "address_words", "are_among", "is_loopback", "numbered")
+__all__ = ("Numbers", "Words", "address_words", "are_among", "is_loopback", "is_v4", "numbered")
 
 Words = npt.NDArray[np.uint64]
 """A column of a key, shape (n,)."""
@@ -23,6 +23,8 @@ ODD = np.uint64(0x9E3779B97F4A7C15)
 """Multiplied with it, the upper bits of a product depend on all bits below."""
 HALF = np.uint64(32)
 
+MAPPED = np.frombuffer(bytes(8) + b"\0\0\xff\xff" + bytes(4), np.uint64)
+MAPPED_MASK = np.frombuffer(bytes(8) + b"\xff" * 4 + bytes(4), np.uint64)[1]
 MAPPED_LOOPBACK = np.frombuffer(bytes(10) + b"\xff\xff\x7f\0\0\0", np.uint64)
 MAPPED_LOOPBACK_MASK = np.frombuffer(bytes(8) + b"\xff\xff\xff\xff\xff\0\0\0", np.uint64)[1]
 LOOPBACK = np.frombuffer(bytes(15) + b"\x01", np.uint64)
@@ -32,6 +34,13 @@ def address_words(rows: Rows, name: str) -> tuple[Words, Words]:
     """A column of addresses as two columns of words."""
     words: Words = np.ascontiguousarray(rows[name]).view(np.uint64).reshape(-1, 2)
     return np.ascontiguousarray(words[:, 0]), np.ascontiguousarray(words[:, 1])
+
+
+def is_v4(address: tuple[Words, Words]) -> Mask:
+    """Addresses of IPv4."""
+    first, second = address
+    mapped: Mask = (first == 0) & (second & MAPPED_MASK == MAPPED[1])
+    return mapped
 
 
 def is_loopback(address: tuple[Words, Words]) -> Mask:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connscope.row.columns import ROW
 from connscope.table import keys
-from connscope.table.keys import address_words, are_among, is_loopback, numbered
+from connscope.table.keys import address_words, are_among, is_loopback, is_v4, numbered
 from tests.unit.sample_rows import one_row, packed
 
 PART = st.sampled_from((0, 1, 2, 1 << 32, (1 << 64) - 1))
@@ -49,6 +49,15 @@ def test_keys_among_others_are_found(wanted, others):
     """The mask says what `in` says."""
     found = are_among(columns(wanted), columns(others)).tolist()
     assert found == [key in others for key in wanted]
+
+
+@given(st.lists(st.ip_addresses(), max_size=5))
+def test_v4_agrees_with_ipaddress(addresses):
+    """v4-mapped addresses, and nothing that is nearly one."""
+    texts = [*map(str, addresses), "0.0.0.0", "255.1.2.3", "::", "::fffe:1.2.3.4", "1::ffff:1:1"]
+    rows = np.concatenate([np.empty(0, ROW), *(one_row(local_address=text) for text in texts)])
+    expected = [IPv6Address(packed(text)).ipv4_mapped is not None for text in texts]
+    assert is_v4(address_words(rows, "local_address")).tolist() == expected
 
 
 @given(st.lists(st.ip_addresses(), max_size=5))
