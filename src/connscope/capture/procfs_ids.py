@@ -8,7 +8,7 @@ import numpy.typing as npt
 from connscope.row.columns import Rows
 from connscope.row.words import Protocol
 
-__all__ = ("SteadyIds", "connection_ids")
+__all__ = ("SteadyIds", "connection_ids", "tell_subflows_apart")
 
 Words = npt.NDArray[np.uint64]
 
@@ -16,7 +16,8 @@ U32 = np.uint64(32)
 
 
 def connection_ids(rows: Rows, namespace: int) -> Words:
-    """Of namespace and inode, which is one to one; of the ends where there is no inode.
+    """Of namespace and inode, which is one to one but for the subflows of an MPTCP socket; of the
+    ends where there is no inode.
 
     Args:
         rows: of one network namespace, with their ends and inodes.
@@ -30,6 +31,21 @@ def connection_ids(rows: Rows, namespace: int) -> Words:
         found[without] = _hashed_ends(rows[without], np.full(len(without), key))
     found[found == 0] = 1
     return found
+
+
+def tell_subflows_apart(rows: Rows, namespace: int) -> None:
+    """Gives TCP sockets of one inode, the subflows of an MPTCP socket, ids of their ends.
+
+    Args:
+        rows: of one network namespace, with their ids; changed in place.
+        namespace: as in `connection_ids`.
+    """
+    ids, which, counts = np.unique(rows["connection_id"], return_inverse=True, return_counts=True)
+    if len(ids) == len(rows):
+        return
+    shared = np.flatnonzero((counts[which] > 1) & (rows["protocol"] == Protocol.TCP))
+    key = np.full(len(shared), namespace & 0xFFFFFFFF, np.uint64)
+    rows["connection_id"][shared] = _hashed_ends(rows[shared], key)
 
 
 class SteadyIds:

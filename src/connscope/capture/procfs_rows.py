@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from connscope.capture.procfs_ids import connection_ids
+from connscope.capture.procfs_ids import connection_ids, tell_subflows_apart
 from connscope.kernel.procfs.fd_walk import Held
 from connscope.kernel.procfs.net_files import parse_net_file
 from connscope.kernel.procfs.processes import NetTexts, Process, ProcessGroup
@@ -61,9 +61,9 @@ def namespace_rows(texts: NetTexts, group: ProcessGroup, time_ns: int) -> Namesp
         for rows in (*sockets, *minisockets):
             rows["exact"] = 0  # the namespace is one of the ends' columns
     nothing = np.empty(0, ROW)
-    return NamespaceRows(
-        np.concatenate((nothing, *sockets)), np.concatenate((nothing, *minisockets)), malformed
-    )
+    all_sockets = np.concatenate((nothing, *sockets))
+    tell_subflows_apart(all_sockets, group.key)
+    return NamespaceRows(all_sockets, np.concatenate((nothing, *minisockets)), malformed)
 
 
 def _file_rows(found: npt.NDArray[Any], protocol: Protocol) -> Rows:
