@@ -3,6 +3,7 @@
 ConnscopeError
 ├── UsageError            the caller asked for something that makes no sense
 │   └── ConfigError       a key or value of the configuration, named
+├── ReportError           what should be a report can not be read, or does not belong here
 └── KernelError           the kernel did not do what was asked
     ├── NotSupportedError     it can not: a feature is missing here
     ├── NotPermittedError     it may not: a capability or lockdown, named
@@ -21,6 +22,7 @@ __all__ = (
     "KernelError",
     "NotPermittedError",
     "NotSupportedError",
+    "ReportError",
     "UsageError",
 )
 
@@ -35,6 +37,10 @@ class UsageError(ConnscopeError):
 
 class ConfigError(UsageError):
     """A key of the configuration is unknown or its value is wrong; the message names both."""
+
+
+class ReportError(ConnscopeError):
+    """What should be a report can not be read, or does not belong here; the message says why."""
 
 
 class KernelError(ConnscopeError):
