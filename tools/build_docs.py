@@ -128,8 +128,19 @@ only where accept is watched (`accept_owner`).
 
 {table}
 
-`tests/kernel/capture/test_contract.py` holds each tier to it; `connscope doctor` shows it for this
-machine.
+- `btf` and `netlink` tell every close, or count it as lost. `procfs` tells those of connections
+  that two looks have shown.
+- `netlink` and `procfs` do not see the connections of a network namespace that has neither a
+  process nor a mount. When a connection opened is in their opened row, not in their closed row. In
+  `procfs` the role of a connection is the word `unknown`, though its ends are exact.
+- Bytes that are an estimate in `netlink` are off by a FIN, one byte, at most. Of a connection that
+  this end has reset they are those of the last look.
+- The owner that a look finds is who held the socket then: of a connection that waits to be accepted
+  nobody, or in a look its listener.
+
+`tests/kernel/capture/test_contract*.py` hold each tier to it, with all traffic of `tests/traffic`;
+`tests/kernel/extraordinary.py` lists what is not ordinary. `connscope doctor` shows the table for
+this machine.
 """
 
 

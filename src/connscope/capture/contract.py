@@ -39,4 +39,9 @@ CONTRACT: dict[Tier, dict[Group, Certainty]] = {
     Tier.PROCFS: dict(zip(_GROUPS, (_A, _E, _A, _U, _U, _A, _U), strict=True)),
 }
 """Of a TCP connection that opens and closes in the ordinary way, a second or more apart, while the
-tier captures. The owner of an accepted connection is exact in btf only where accept is watched."""
+tier captures. The owner of an accepted connection is exact in btf only where accept is watched.
+
+Where there are looks alone, netlink and procfs, three things are left out of it: connections of a
+network namespace that has neither a process nor a mount are not seen; when a connection opened is
+in its opened row and not in its closed row; and in procfs the role of a connection is the word
+unknown, though its ends are exact."""
