@@ -11,6 +11,7 @@ import json
 import sys
 from dataclasses import asdict
 
+from connscope.cli.doctor_watch import run_watch
 from connscope.cli.exit_codes import FINE, exit_code
 from connscope.doctor.examination import Examination, Rung, Trial, examine
 from connscope.doctor.machine import Machine
@@ -22,11 +23,20 @@ __all__ = ("add_arguments", "run")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of ``connscope doctor``."""
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
-    parser.add_argument("--log", action="store_true", help="with all that the verifier said")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--log", action="store_true", help="with all that the verifier said")
+    what.add_argument(
+        "--watch",
+        action="store_true",
+        help="captures, and compares each second what was seen with what the kernel counted, for "
+        "each network namespace, until Ctrl-C; docs/audit.md",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Examines and tells."""
+    """Examines and tells, or watches."""
+    if arguments.watch:
+        return run_watch(arguments.output)
     found = examine()
     tell = _as_json if arguments.output == "json" else _as_text
     sys.stdout.write(tell(found, with_log=arguments.log))

@@ -12,25 +12,24 @@ with all columns; json, one object a line; csv, with a header; arrow, an Arrow I
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from contextlib import closing
 
 from connscope.capture.ladder import Ladder, open_looker
+from connscope.capture.tier import Looker
 from connscope.cli.announcement import announce_fall
-from connscope.cli.choice import add_choice, add_general, chosen, required
+from connscope.cli.choice import Choice, add_choice, add_general, chosen, required
 from connscope.cli.exit_codes import FINE
 from connscope.cli.list_follow import follow_in_blocks, follow_on_screen, open_sockets
 from connscope.cli.list_order import Order, parse_order
 from connscope.cli.list_output import FORMATS, open_output
 from connscope.cli.list_table import ListTable
 from connscope.cli.screen import is_interactive
-from connscope.cli.summary import summarize
-from connscope.cli.summary_lines import summary_json, summary_tables
 from connscope.config import load_config
 from connscope.errors import KernelError, UsageError
 from connscope.kernel.host.heap import keep_freed_memory
-from connscope.row.columns import Rows
 from connscope.row.words import Tier
 
 __all__ = ("add_arguments", "run")
@@ -101,11 +100,11 @@ def run(arguments: argparse.Namespace) -> int:
     # One look needs no events.
     refusals: dict[Tier, KernelError] = {}
     with closing(open_looker(config, refusals, required(arguments))) as looker:
-        rows = open_sockets(looker, choice)
+        text = _summary_text(looker, choice, arguments) if arguments.summary else ""
+        rows = None if arguments.summary else open_sockets(looker, choice)
         _say(announce_fall(looker, refusals))
-    if arguments.summary:
-        sys.stdout.write(_summary_text(rows, arguments))
-    else:
+    sys.stdout.write(text)
+    if rows is not None:
         wanted = _wanted(order, arguments)
         output.write(wanted.apply(rows) if wanted else rows)
         output.close()
@@ -133,8 +132,8 @@ def _wanted(order: Order, arguments: argparse.Namespace) -> Order | None:
     return order if asked or arguments.output in TABLES else None
 
 
-def _summary_text(rows: Rows, arguments: argparse.Namespace) -> str:
-    summary = summarize(rows)
-    if arguments.output == "json":
-        return summary_json(summary)
-    return summary_tables(summary, wide=arguments.output == "wide", numeric=arguments.numeric)
+def _summary_text(looker: Looker, choice: Choice, arguments: argparse.Namespace) -> str:
+    # It brings the audit with it, which a list has no use for.
+    make = importlib.import_module("connscope.cli.list_summary").summary_text
+    text: str = make(looker, choice, form=arguments.output, numeric=arguments.numeric)
+    return text

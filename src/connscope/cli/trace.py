@@ -2,12 +2,14 @@
 
 The owner of an accepted connection is the process that listens, marked with ~, until the process
 that closes it is seen; --accept-owner exact names the accepting task, at a price for every system
-call (see connscope doctor). A line "lost" says how many events are missing before it.
+call (see connscope doctor). A line "lost" says how many events are missing before it. At its end
+it says how many of the connections that the kernel counted were seen, before any filter.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -15,6 +17,7 @@ import time
 from connscope.capture.ladder import Ladder
 from connscope.capture.tier import BATCH_ROWS, CaptureTier
 from connscope.cli.announcement import announce_capture
+from connscope.cli.audit_lines import audit_line
 from connscope.cli.choice import Choice, add_choice, add_general, chosen, positive, required
 from connscope.cli.trace_lines import TraceLines
 from connscope.config import Config, load_config
@@ -22,6 +25,7 @@ from connscope.kernel.host.clock import wall_minus_boottime_ns
 from connscope.kernel.host.heap import keep_freed_memory
 from connscope.row.columns import Rows
 from connscope.row.json_lines import json_lines
+from connscope.tracker.audit import PATIENT_TRIES, Audit
 
 __all__ = ("add_arguments", "run")
 
@@ -52,46 +56,52 @@ def run(arguments: argparse.Namespace) -> int:
     )
     keep_freed_memory()
     with Ladder(config, required(arguments)) as tier:
-        output = _Output(arguments.output, arguments.numeric)
+        output = _Output(arguments.output, arguments.numeric, choice, arguments.count)
+        audit = Audit(tier, output.show)
         try:
             print(announce_capture(tier, tier.refusals), file=sys.stderr, flush=True)
             output.begin()
-            _follow(tier, config, choice, output, arguments.duration, arguments.count)
+            audit.begin()
+            _follow(tier, config, audit, output, arguments.duration)
         finally:
             print(_summarize(tier, output), file=sys.stderr)
+            _tell_audit(audit)
     return 0
 
 
 def _follow(
-    tier: CaptureTier,
-    config: Config,
-    choice: Choice,
-    output: _Output,
-    duration_s: float | None,
-    count: int | None,
+    tier: CaptureTier, config: Config, audit: Audit, output: _Output, duration_s: float | None
 ) -> None:
     """Reads and writes in batches: at once after a quiet time, else once an interval."""
-    end = None if duration_s is None else time.monotonic() + duration_s
-    while count is None or output.rows < count:
-        remaining = None if end is None else end - time.monotonic()
-        if remaining is not None and remaining <= 0:
+    end = math.inf if duration_s is None else time.monotonic() + duration_s
+    while not output.is_full:
+        remaining = end - time.monotonic()
+        if remaining <= 0:
             return
-        if not tier.wait(remaining):
-            continue
-        next_read = time.monotonic() + config.drain_interval_s
-        events = tier.events()
-        rows = choice.apply(events)
-        if len(rows):
-            output.write(rows if count is None else rows[: count - output.rows])
-        if len(events) < BATCH_ROWS:
-            pause_end = next_read if end is None else min(next_read, end)
-            time.sleep(max(0.0, pause_end - time.monotonic()))
+        # On a quiet machine nobody wakes us: what the kernel counts there are rows to us.
+        patience_s = min(remaining, audit.due_in_s() if audit.has_news else math.inf)
+        if tier.wait(None if patience_s == math.inf else patience_s):
+            next_read = time.monotonic() + config.drain_interval_s
+            if audit.read() == BATCH_ROWS:
+                continue
+            time.sleep(max(0.0, min(next_read, end) - time.monotonic()))
+        if audit.has_news and not audit.due_in_s():
+            audit.settle()
+
+
+def _tell_audit(audit: Audit) -> None:
+    """The last words: rows that waited in the ring meanwhile are counted, and not shown."""
+    audit.stop_showing()
+    audit.settle(PATIENT_TRIES, is_last=True)
+    if line := audit_line(audit.report()):
+        print(line, file=sys.stderr)
 
 
 class _Output:
-    """Standard output in one of the formats."""
+    """Standard output in one of the formats: of the rows the chosen ones, up to a count."""
 
-    def __init__(self, form: str, numeric: bool) -> None:
+    def __init__(self, form: str, numeric: bool, choice: Choice, count: int | None) -> None:
+        self._choice, self._count = choice, count
         self._lines = None if form == "json" else TraceLines(wide=form == "wide", numeric=numeric)
         self._offset_ns = wall_minus_boottime_ns()
         self._offset_read_s = time.monotonic()
@@ -103,7 +113,20 @@ class _Output:
             sys.stdout.write(self._lines.header())
             sys.stdout.flush()
 
-    def write(self, rows: Rows) -> None:
+    @property
+    def is_full(self) -> bool:
+        """As many rows as were asked for are out."""
+        return self._count is not None and self.rows >= self._count
+
+    def show(self, events: Rows) -> None:
+        """Writes what is chosen of a batch."""
+        rows = self._choice.apply(events)
+        if self._count is not None:
+            rows = rows[: self._count - self.rows]
+        if len(rows):
+            self._write(rows)
+
+    def _write(self, rows: Rows) -> None:
         """Writes a batch, all in one piece."""
         now = time.monotonic()
         if now - self._offset_read_s > CLOCK_CHECK_S:

@@ -1,0 +1,1 @@
+"""Which connections exist now and which ended, always right, whatever happens to the capture."""
