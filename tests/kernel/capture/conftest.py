@@ -1,0 +1,35 @@
+"""Fixtures of the tests that run once for each tier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from connscope.capture.contract import CONTRACT
+from connscope.capture.ladder import Ladder
+from connscope.config import Config, load_config
+from connscope.row.words import Tier, word
+from tests.kernel.recorder import Recorder
+
+
+def contract_config(tier: Tier) -> Config:
+    """That tier, looking often if it has to look; the accepting task is named."""
+    return load_config(
+        tier=word(tier), look_interval_s=0.1, owner_check_interval_s=0, accept_owner="exact"
+    )
+
+
+@pytest.fixture(scope="module", params=list(CONTRACT), ids=word)
+def each_tier(request: pytest.FixtureRequest) -> Iterator[Recorder]:
+    """Each tier, one for all tests of a file."""
+    with Ladder(contract_config(request.param)) as opened:
+        yield Recorder(cast("Any", opened))  # it is a tier like any other
+
+
+@pytest.fixture(scope="module", params=[Tier.BTF, Tier.NETLINK], ids=word)
+def telling_tier(request: pytest.FixtureRequest) -> Iterator[Recorder]:
+    """Each tier that tells closes without having looked before."""
+    with Ladder(contract_config(request.param)) as opened:
+        yield Recorder(cast("Any", opened))
