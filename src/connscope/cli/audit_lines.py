@@ -98,12 +98,11 @@ def audit_table(report: Report) -> list[str]:
         return [report.reason]
     cells = [TITLES, *(_cells(each) for each in report.verdicts)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
-    return [
-        " ".join(
-            [*(text.rjust(width) for text, width in zip(line, widths, strict=False)), line[-1]]
-        )
-        for line in cells
-    ]
+    lines = []
+    for *columns, gaps in cells:
+        aligned = [text.rjust(width) for text, width in zip(columns, widths, strict=True)]
+        lines.append(" ".join([*aligned, gaps]).rstrip())
+    return lines
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class Window:
         ever counted, has begun with zero.
         """
         self.end, self.circumstances = end, circumstances
-        if self.state == Cause.APPEARED and end.is_quiet:
+        if self.state == Cause.APPEARED and end.is_quiet and not self.begin.least.any():
             seen = (end.seen - self.begin.seen)[:CONNECTIONS]
             if (seen == end.most[:CONNECTIONS] - self.begin.least[:CONNECTIONS]).all():
                 self.begin = self.begin._replace(most=self.begin.least)
