@@ -188,6 +188,87 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = 120.0
 
+    window_s: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=300,
+            description="How many seconds the server's live window is long: what ended before is "
+            "not shown any more, and rates are over it.",
+        ),
+    ] = 15
+    server_host: Annotated[
+        str,
+        Meta(
+            pattern="^[^\\x00-\\x20/]+$",
+            description="The address that the server is reached at. Any other than one of loopback "
+            "is for networks that you trust, or for a proxy with TLS: the server has none.",
+        ),
+    ] = "127.0.0.1"
+    server_port: Annotated[
+        int,
+        Meta(ge=0, le=65535, description="The TCP port of the server; 0: any that is free."),
+    ] = 4040
+    server_names: Annotated[
+        str,
+        Meta(
+            pattern="^[^\\x00\\n]*$",
+            description="Names that the server is reached by, besides `server_host`, `localhost` "
+            "and the loopback addresses: `scope.example.org, 10.0.0.5`. A request with another "
+            "name in Host is refused.",
+        ),
+    ] = ""
+    server_token_file: Annotated[
+        str,
+        Meta(
+            pattern="^[^\\x00\\n]*$",
+            description="A file with the server's token, 16 characters or more, that nobody but "
+            "its owner may read. Without one a token is made at each start.",
+        ),
+    ] = ""
+    server_socket: Annotated[
+        str,
+        Meta(
+            pattern="^[^\\x00\\n]*$",
+            description="The unix socket where root and the server's own user may send reports "
+            "without a token. Empty: none.",
+        ),
+    ] = "/run/connscope/connscope.sock"
+    server_report_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=4096,
+            le=1 << 30,
+            description="How large a report may be as it is sent. Decompressed it may be eight "
+            "times as large.",
+        ),
+    ] = 16 << 20
+    server_reports_per_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=1000,
+            description="How many reports of a host are taken in a second; of more the host is "
+            "told to wait.",
+        ),
+    ] = 10.0
+    server_hosts_max: Annotated[
+        int,
+        Meta(ge=1, le=65000, description="How many hosts may report."),
+    ] = 1000
+    server_forget_s: Annotated[
+        float,
+        Meta(
+            ge=10,
+            le=86400,
+            description="After how long a host that does not report any more is not shown.",
+        ),
+    ] = 300.0
+    server_viewers_max: Annotated[
+        int,
+        Meta(ge=1, le=1000, description="How many pages may be fed at a time."),
+    ] = 32
+
     def __post_init__(self) -> None:
         if self.ring_bytes & (self.ring_bytes - 1):
             raise ValueError(f"ring_bytes is {self.ring_bytes}: it must be a power of two")
