@@ -1,0 +1,83 @@
+/** The bar on top: query, live or paused, theme, help. */
+import type { VNode } from "preact";
+
+import { go, pause } from "../session/actions";
+import { helpShown, link, missed, notice, paused, place, shown } from "../session/state";
+import { nextTheme } from "../session/theme";
+import { clock, counted } from "../store/units";
+import { Icon } from "./icon";
+
+const THEME_WORDS = { system: "as the system", light: "light", dark: "dark" } as const;
+
+export function Bar(): VNode {
+  const { theme } = place.value;
+  return (
+    <header class="bar">
+      <a class="skip" href="#main">To the content</a>
+      <span class="brand"><Mark />connscope</span>
+      <Query />
+      <Live />
+      <button type="button" class="plain" onClick={nextTheme} title={`Colours: ${THEME_WORDS[theme]}`}
+        aria-label={`Colours: ${THEME_WORDS[theme]}. Change`}>
+        <Icon name={theme} />
+      </button>
+      <button type="button" class="plain" title="Help (?)" aria-label="Help" aria-haspopup="dialog"
+        onClick={() => { helpShown.value = true; }}>
+        <Icon name="help" />
+      </button>
+    </header>
+  );
+}
+
+function Mark(): VNode {
+  return (
+    <svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true" class="brand-mark" fill="none">
+      <path d="M4 12 12 4" stroke="currentColor" stroke-width="1.8" />
+      <circle cx="4" cy="12" r="3" fill="currentColor" />
+      <circle cx="12" cy="4" r="3" fill="none" stroke="currentColor" stroke-width="1.8" />
+    </svg>
+  );
+}
+
+function Query(): VNode {
+  const { filter } = place.value;
+  const said = notice.value;
+  return (
+    <div class="query" role="search">
+      <Icon name="search" />
+      <input id="query" type="text" value={filter} spellcheck={false} autocomplete="off"
+        autocapitalize="off" placeholder="Filter: port:443 proc:nginx -is:loopback is:failed"
+        aria-label="Filter" aria-describedby={said ? "query-notice" : undefined}
+        aria-invalid={said?.level === "error"}
+        onInput={(event) => go({ filter: event.currentTarget.value })} />
+      {filter
+        ? <button type="button" class="plain small" aria-label="Clear the filter" onClick={() => go({ filter: "" })}><Icon name="close" /></button>
+        : <kbd aria-hidden="true">/</kbd>}
+      {said && (
+        <div id="query-notice" class={`query-notice ${said.level}`}>
+          <span>{said.text}</span>
+          <button type="button" class="plain small" aria-label="Dismiss" onClick={() => { notice.value = null; }}><Icon name="close" /></button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Live(): VNode {
+  const time = shown.value.timeMs > 0 ? clock(shown.value.timeMs) : "";
+  if (paused.value) {
+    return (
+      <button type="button" class="live paused" onClick={pause} title="Back to now (Space)">
+        <Icon name="play" />Paused at {time}<span class="missed">{counted(missed.value, "change")} missed</span>
+      </button>
+    );
+  }
+  const lost = link.value.state === "lost";
+  return (
+    <button type="button" class={`live ${lost ? "off" : ""}`} onClick={pause} title="Pause (Space)"
+      disabled={shown.value.timeMs === 0}>
+      <span class="lamp" aria-hidden="true" />{lost ? "Lost" : link.value.state === "live" ? "Live" : "Connecting"}
+      <time>{time}</time><Icon name="pause" />
+    </button>
+  );
+}
