@@ -17,6 +17,8 @@ from connscope.kernel.resource import Resource
 
 __all__ = ("Home", "Homes")
 
+HERE = Path("/proc/thread-self/ns/net")
+
 
 class Home(Resource):
     """One network namespace. It lives at least as long as its sockets here do.
@@ -97,6 +99,8 @@ class Homes(Resource):
     def _enter(self, inode: int, path: Path) -> None:
         try:
             with entered_network_namespace(path):
+                if HERE.stat().st_ino != inode:
+                    return  # the process has moved meanwhile; the next look finds another way in
                 home = Home(inode, self._receive_bytes)
         except KernelError as error:
             self._refusals.append(error)
