@@ -11,7 +11,6 @@ import numpy as np
 from connscope.capture.tier import BATCH_ROWS, CaptureTier
 from connscope.errors import KernelError
 from connscope.kernel.host.clock import boottime_ns
-from connscope.kernel.host.network_namespaces import find_network_namespaces
 from connscope.row.columns import Rows
 from connscope.row.words import State
 from connscope.tracker.audit_reading import read_counters
@@ -97,13 +96,10 @@ class Intake:
             looks: also which handshakes are under way.
             starts: see `start`.
         """
-        paths = find_network_namespaces()
-        if inodes is not None:
-            paths = {inode: path for inode, path in paths.items() if inode in inodes}
-        first = read_counters(paths)
+        first = read_counters(inodes)
         under_way = self._look(starts=starts) if looks else {}
         self._drain()
-        second, now_s = read_counters(paths), time.monotonic()
+        second, now_s = read_counters(first.found), time.monotonic()
         if inodes is None:
             self.refused = first.refused
         found = dict[int, NamespaceEdge]()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +22,8 @@ __all__ = ("Reading", "Readings", "read_counters", "read_established")
 
 SO_NETNS_COOKIE = 71
 COOKIE_BYTES = 8
-UNREADABLE = (FileNotFoundError, ProcessLookupError)
-"""Its last process has ended meanwhile."""
+ROUNDS = 4
+OWN_NAMESPACE = Path("/proc/thread-self/ns/net")
 
 
 class Reading(NamedTuple):
@@ -50,52 +50,84 @@ class Readings(NamedTuple):
     refused: frozenset[int]
 
 
-def read_counters(within: Mapping[int, Path] | None = None) -> Readings:
-    """Reads every namespace, one after the other; about 0.3 ms each.
+class Mib(NamedTuple):
+    """Everything that a namespace counts, and its cookie."""
+
+    cookie: int
+    counters: Mapping[str, int]
+
+
+def read_counters(within: Collection[int] | None = None) -> Readings:
+    """Reads the namespaces, one after the other; about 0.3 ms each.
 
     Args:
-        within: only these, see `find_network_namespaces`; None: all that a process or mount leads
-            to.
+        within: inodes of those that matter; None: all that a process or mount leads to.
     """
-    paths = find_network_namespaces() if within is None else within
-    found, refused = dict[int, Reading](), set[int]()
-    for inode, path in paths.items():
-        try:
-            cookie, mib = _read(path)
-        except UNREADABLE:
-            continue
-        except (NotPermittedError, PermissionError):
-            refused.add(inode)
-        else:
-            counters = np.array([mib.get(name, 0) for name in MIB_NAMES], np.int64)
-            found[inode] = Reading(cookie, counters)
-    return Readings(found, frozenset(refused))
+    found, refused = _read_all(within)
+    readings = {inode: Reading(mib.cookie, _counters(mib)) for inode, mib in found.items()}
+    return Readings(readings, frozenset(refused))
+
+
+def _counters(mib: Mib) -> npt.NDArray[np.int64]:
+    return np.array([mib.counters.get(name, 0) for name in MIB_NAMES], np.int64)
 
 
 def read_established() -> dict[int, int]:
     """How many connections the kernel counts in ESTABLISHED and CLOSE_WAIT: inode → CurrEstab."""
-    found = dict[int, int]()
-    for inode, path in find_network_namespaces().items():
-        try:
-            found[inode] = _read(path)[1]["TcpCurrEstab"]
-        except (*UNREADABLE, NotPermittedError, PermissionError):
-            continue
-    return found
+    return {inode: mib.counters["TcpCurrEstab"] for inode, mib in _read_all(None)[0].items()}
 
 
-def _read(path: Path) -> tuple[int, dict[str, int]]:
-    """The cookie and all counters of a namespace.
+def _read_all(within: Collection[int] | None) -> tuple[dict[int, Mib], set[int]]:
+    """The namespaces by inode, and those that may not be read.
 
-    Who may not enter one may still read what a process in it shows.
+    The process that leads to one may end or go elsewhere before it is read, and then another one
+    may lead there: whoever else looks into namespaces wanders through them.
+    """
+    found, refused = dict[int, Mib](), set[int]()
+    for _ in range(ROUNDS):
+        paths = find_network_namespaces()
+        left = {
+            inode: path
+            for inode, path in paths.items()
+            if inode not in found and inode not in refused and (within is None or inode in within)
+        }
+        for inode, path in left.items():
+            try:
+                found[inode] = _read(inode, path)
+            except FileNotFoundError:
+                continue
+            except (NotPermittedError, PermissionError):
+                refused.add(inode)
+        if left.keys() <= found.keys() | refused:
+            break
+    return found, refused
+
+
+def _read(inode: int, path: Path) -> Mib:
+    """Reads a namespace from inside; who may not enter may still read what a process there shows.
+
+    Raises:
+        FileNotFoundError: the path does not lead there any more.
+        NotPermittedError: it may not be entered.
     """
     try:
         with entered_network_namespace(path):
-            return _cookie(), read_mib("thread-self")
+            _check(inode, OWN_NAMESPACE)
+            return Mib(_cookie(), read_mib("thread-self"))
+    except ProcessLookupError as error:
+        raise FileNotFoundError(path) from error
     except NotPermittedError:
         process = path.parents[1]
-        if path.name != "net" or not process.name.isdecimal():
+        if not process.name.isdecimal():
             raise
-        return 0, read_mib(process.name, process.parent)
+        mib = read_mib(process.name, process.parent)
+        _check(inode, path)
+        return Mib(0, mib)
+
+
+def _check(inode: int, path: Path) -> None:
+    if path.stat().st_ino != inode:
+        raise FileNotFoundError(path)
 
 
 def _cookie() -> int:
