@@ -14,11 +14,13 @@ import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 from pyarrow import ipc
 
 from connscope.errors import ReportError
+from connscope.row.outside_text import printable
 
 __all__ = ("Table", "read_tables")
 
 END = b"\xff\xff\xff\xff\0\0\0\0"
 COLUMNS_AT_MOST = 1024
+REASON_MOST = 200
 TYPES = {
     *(pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(), pa.int64()),
     *(pa.string(), pa.binary(16)),
@@ -51,7 +53,8 @@ def read_tables(content: bytes) -> Iterator[Table]:
         try:
             table = _table(source)
         except (pa.ArrowException, OSError, EOFError, ValueError, struct.error) as error:
-            raise ReportError(f"a table is no stream of Arrow: {error}") from error
+            reason = printable(str(error).encode(errors="replace"))[:REASON_MOST]
+            raise ReportError(f"a table is no stream of Arrow: {reason}") from error
         yield table
 
 

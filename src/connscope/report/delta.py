@@ -76,11 +76,11 @@ class Deltas:
         keys_before, keys = (by_cookie(rows["connection_id"]) for rows in (before, now))
         places = np.minimum(np.searchsorted(keys_before, keys), len(before) - 1)
         same = keys_before[places] == keys
-        then = before[places]
+        then = before.take(places)
         same &= ~_differ(then, now)
         now["time_ns"][same] = then["time_ns"][same]
         gone: Ids = before["connection_id"][~np.isin(keys_before, keys, assume_unique=True)]
-        return now[~same], gone
+        return now.compress(~same), gone
 
     def _remember(self, name: Name) -> bool:
         """Whether it is news."""

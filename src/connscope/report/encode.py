@@ -21,7 +21,6 @@ from connscope.report.numbers import Numbers, bytes_apart
 from connscope.report.report import Look, Name, Report
 from connscope.report.tables import (
     ADDRESS_BYTES,
-    COMM_BYTES,
     ENDS,
     OWNER,
     distinct,
@@ -46,8 +45,9 @@ OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.checksum_flag: 1,
 }
 
-UINT8 = na.uint8()
-FIXED = {size: na.fixed_size_binary(size) for size in {ADDRESS_BYTES, COMM_BYTES}}
+NUMBERS = {name: getattr(na, name)() for name in {*LOOK_NUMBERS.values(), "uint32"}}
+UINT8 = NUMBERS["uint8"]
+BYTES_16 = na.fixed_size_binary(ADDRESS_BYTES)
 STRING = na.string()
 
 Field = tuple[Any, Any]
@@ -106,7 +106,7 @@ def _look_fields(report: Report) -> dict[str, Field]:
     numbers = {name: getattr(look, name, None) for name in LOOK_NUMBERS}
     numbers |= {"sequence": report.sequence, "base_sequence": report.base}
     fields = {
-        name: (getattr(na, dtype)(), _array(getattr(na, dtype)(), 1, np.array([number], dtype)))
+        name: _numbers(np.array([number], dtype))
         for name, dtype in LOOK_NUMBERS.items()
         if (number := numbers[name]) is not None
     }
@@ -125,8 +125,8 @@ def _name_fields(names: Sequence[Name]) -> dict[str, Field]:
     pids = np.array([name.pid for name in names], np.uint32)
     starts = np.array([name.process_start_ns for name in names], np.uint64)
     return {
-        "pid": (na.uint32(), _array(na.uint32(), len(names), pids)),
-        "process_start_ns": (na.uint64(), _array(na.uint64(), len(names), starts)),
+        "pid": _numbers(pids),
+        "process_start_ns": _numbers(starts),
         "what": _texts([name.what for name in names]),
         "text": _texts([name.text for name in names]),
     }
@@ -145,9 +145,8 @@ def _apart(columns: Mapping[str, Numbers]) -> dict[str, Field]:
 
 def _fixed(name: str, values: npt.NDArray[Any]) -> dict[str, Field]:
     """A column of 16 bytes each."""
-    kind = FIXED[ADDRESS_BYTES]
     content = np.ascontiguousarray(values).view(np.uint8).ravel()
-    return {name: (kind, _array(kind, len(values), content))}
+    return {name: (BYTES_16, _array(BYTES_16, len(values), content))}
 
 
 def _texts(texts: Sequence[str]) -> Field:
@@ -155,6 +154,11 @@ def _texts(texts: Sequence[str]) -> Field:
     ends = np.zeros(len(texts) + 1, np.int32)
     np.cumsum([len(text) for text in encoded], out=ends[1:])
     return STRING, na.c_array_from_buffers(STRING, len(texts), [None, ends, b"".join(encoded)])
+
+
+def _numbers(values: npt.NDArray[Any]) -> Field:
+    kind = NUMBERS[values.dtype.name]
+    return kind, _array(kind, len(values), values)
 
 
 def _array(kind: Any, count: int, content: npt.NDArray[Any]) -> Any:

@@ -86,8 +86,8 @@ def _merged(one: Picture, other: Picture) -> Picture:
     return Picture(
         look=max(one.look, other.look, key=_rank),
         full_ns=full_ns,
-        open=open_rows[is_open],
-        gone=gone[is_gone],
+        open=open_rows.compress(is_open),
+        gone=gone.compress(is_gone),
         ended=ended,
         names=_union(one.names, other.names, max),
     )
@@ -97,7 +97,7 @@ def _standing(records: Records, full_ns: int, ended: Rows) -> Records:
     """The greatest of each connection that has not ended, and that no full report left out."""
     fresh = records["time_ns"] >= full_ns
     fresh &= ~np.isin(records["connection_id"], ended["connection_id"])
-    return _greatest(records[fresh])
+    return _greatest(records.compress(fresh))
 
 
 def _latest(open_rows: Rows, gone: Records) -> tuple[Mask, Mask]:
@@ -115,13 +115,13 @@ def _greatest(records: Records) -> Records:
     """Of each connection the latest, of those of one time the one with the greatest bytes."""
     keys, times = by_cookie(records["connection_id"]), records["time_ns"]
     order = np.lexsort((times, keys))
-    keys, times, records = keys[order], times[order], records[order]
+    keys, times, records = keys[order], times[order], records.take(order)
     words = records.view(np.uint64).reshape(len(records), records.itemsize // 8)
     tied = np.flatnonzero((keys[1:] == keys[:-1]) & (times[1:] == times[:-1]))
     if (words[tied] != words[tied + 1]).any():
         order = np.lexsort((*words.T, times, keys))
-        keys, records = keys[order], records[order]
-    return records[_is_last(keys)]
+        keys, records = keys[order], records.take(order)
+    return records.compress(_is_last(keys))
 
 
 def _is_last(keys: npt.NDArray[Any]) -> Mask:

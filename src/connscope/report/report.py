@@ -112,13 +112,13 @@ class Report:
     @property
     def listeners(self) -> Rows:
         """Those of `open` that listen."""
-        rows: Rows = self.open[is_listener(self.open)]
+        rows: Rows = self.open.compress(is_listener(self.open))
         return rows
 
     @property
     def connections(self) -> Rows:
         """Those of `open` that do not."""
-        rows: Rows = self.open[~is_listener(self.open)]
+        rows: Rows = self.open.compress(~is_listener(self.open))
         return rows
 
 
@@ -146,7 +146,7 @@ def make_report(
         sequence=sequence,
         base=base,
         open=open_rows,
-        ended=ended[np.lexsort((ended["time_ns"], by_cookie(ended["connection_id"])))],
+        ended=ended.take(np.lexsort((ended["time_ns"], by_cookie(ended["connection_id"])))),
         gone=gone[np.argsort(by_cookie(gone))],
         names=tuple(names),
     )
@@ -169,6 +169,6 @@ def last_of_each(rows: Rows, but: Ids = NO_IDS) -> Rows:
     wanted = np.append(keys[1:] != keys[:-1], True)[: len(keys)]
     if len(but):
         wanted &= ~np.isin(keys, by_cookie(but))
-    # Rows are wide: this is the only time that they are moved.
-    kept: Rows = rows[order[wanted]]
+    # take and compress move whole rows, brackets each of their columns: 30 times slower.
+    kept: Rows = rows.take(order.compress(wanted))
     return kept

@@ -20,7 +20,6 @@ from connscope.row.words import Kind
 
 __all__ = (
     "ADDRESS_BYTES",
-    "COMM_BYTES",
     "ENDS",
     "ID_COLUMNS",
     "OWNER",
@@ -38,10 +37,10 @@ __all__ = (
 Columns = dict[str, Numbers]
 
 OWNER_NAMES = ("process_start_ns", "cgroup_id", "netns", "pid", "uid")
-COMM_BYTES = ADDRESS_BYTES = 16
+ADDRESS_BYTES = 16
 ENDS = ("local_address", "peer_address")
 
-OWNER = np.dtype([*((name, ROW[name]) for name in OWNER_NAMES), ("comm", ROW["comm"])])
+OWNER = np.dtype([(name, ROW[name]) for name in (*OWNER_NAMES, "comm")])
 """Who owns a socket and where it lives: few of these make all rows."""
 
 OWNER_COLUMNS: dict[str, np.dtype[Any]] = {name: ROW[name] for name in OWNER_NAMES}
@@ -67,8 +66,9 @@ ROW_COLUMNS: dict[str, np.dtype[Any]] = {
 
 COOKIE_BITS = np.uint64(48)
 COOKIE_MASK = (np.uint64(1) << COOKIE_BITS) - np.uint64(1)
-MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)
-ENDINGS = (Kind.CLOSED.value, Kind.FAILED.value)
+MAPPED = np.frombuffer(b"\0\0\xff\xff", np.uint32)[0]
+SLOT_BITS = 16
+SLOTS = 1 << SLOT_BITS
 FNV = np.uint64(0x100000001B3)
 SHIFT = np.uint64(29)
 
@@ -165,27 +165,54 @@ def distinct(records: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArr
     """
     if not len(records):
         return np.empty(0, np.intp), np.empty(0, np.uint32)
-    words = records.view(np.uint32).reshape(len(records), -1)
-    # Sorting numbers is much faster than sorting records.
+    word = np.uint32 if records.itemsize % 8 else np.uint64
+    words = records.view(word).reshape(len(records), -1)
+    like = _alike(words)
+    is_first = np.zeros(len(records), np.bool_)
+    is_first[like] = True
+    numbers = np.cumsum(is_first, dtype=np.uint32) - np.uint32(1)
+    return np.flatnonzero(is_first), numbers[like]
+
+
+def _alike(words: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """For each record the place of one that is equal, the same for all that are.
+
+    Each takes a slot by its hash and the last one in it stands for all that equal it; the others
+    try again by other bits. Who makes them collide on purpose is answered by a sort.
+    """
     mixed = np.zeros(len(words), np.uint64)
     for column in words.T:
         mixed = (mixed ^ column) * FNV
         mixed ^= mixed >> SHIFT
-    _, first, which = np.unique(mixed, return_index=True, return_inverse=True)
-    if not (words[first][which] == words).all():
-        whole = words.view(np.dtype((np.void, records.itemsize)))[:, 0]
-        _, first, which = np.unique(whole, return_index=True, return_inverse=True)
-    return first, which.astype(np.uint32)
+    like = np.empty(len(words), np.intp)
+    slots = np.empty(SLOTS, np.intp)
+    rest = np.arange(len(words))
+    for shift in range(0, 64, SLOT_BITS):
+        places = ((mixed[rest] >> np.uint64(shift)) & np.uint64(SLOTS - 1)).astype(np.intp)
+        slots[places] = rest
+        like[rest] = found = slots[places]
+        other = np.zeros(len(rest), np.bool_)
+        for column in words.T:
+            other |= column[found] != column[rest]
+        rest = rest[other]
+        if not len(rest):
+            return like
+    whole = np.ascontiguousarray(words[rest]).view(f"V{words.shape[1] * words.itemsize}")[:, 0]
+    _, first, which = np.unique(whole, return_index=True, return_inverse=True)
+    like[rest] = rest[first][which]
+    return like
 
 
 def _following(rows: Rows) -> Columns:
     """What columns are if they follow from others, as they nearly always do."""
-    is_mapped: npt.NDArray[np.bool_] = (rows["local_address"][:, :12] == MAPPED).all(axis=1)
-    ended = np.isin(rows["kind"], ENDINGS)
+    words = rows["local_address"].view(np.uint32)
+    is_mapped = (words[:, 0] | words[:, 1] | (words[:, 2] ^ MAPPED)) == 0
+    ended = (rows["kind"] == Kind.CLOSED.value) | (rows["kind"] == Kind.FAILED.value)
     return {
         "socket_id": rows["connection_id"] & COOKIE_MASK,
         "family": np.where(is_mapped, np.uint8(4), np.uint8(6)),
         "exact": rows["known"],
+        "owner_evidence": rows["role"],
         "closed_ns": np.where(ended, rows["time_ns"], np.uint64(0)),
     }
 
@@ -199,5 +226,5 @@ def _tag(isn: Numbers) -> Numbers:
 def _referred(told: npt.NDArray[Any], numbers: Numbers, what: str) -> npt.NDArray[Any]:
     if len(numbers) and numbers.max() >= len(told):
         raise ReportError(f"{what} {numbers.max()} of {len(told)} is referred to")
-    referred: npt.NDArray[Any] = told[numbers]
+    referred: npt.NDArray[Any] = told.take(numbers, axis=0)
     return referred

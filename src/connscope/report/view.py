@@ -95,6 +95,6 @@ class View:
 
     def _change(self, report: Report) -> None:
         told = (report.open["connection_id"], report.ended["connection_id"], report.gone)
-        rest = self.open[~np.isin(self.open["connection_id"], np.concatenate(told))]
+        rest = self.open.compress(~np.isin(self.open["connection_id"], np.concatenate(told)))
         rows = np.concatenate((rest, report.open))
-        self.open = rows[np.argsort(by_cookie(rows["connection_id"]))]
+        self.open = rows.take(np.argsort(by_cookie(rows["connection_id"])))

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from tests.unit.sample_rows import sensible_rows
 
 from connscope.report.report import Look, Name, Report, make_report
 from connscope.row.columns import ROW, Rows
+from tests.unit.sample_rows import sensible_rows
 
 A_NAME = Name(7, 700, "executable", "/usr/bin/nginx")
 

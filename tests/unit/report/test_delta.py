@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.report.reports import A_NAME, a_look, table_of
 
 from connscope.report.decode import decode
 from connscope.report.delta import Deltas
 from connscope.report.encode import encode
 from connscope.report.view import Applied, View
 from connscope.row.columns import ROW
+from tests.unit.report.reports import A_NAME, a_look, table_of
 
 SECOND = 10**9
 NOTHING = np.empty(0, ROW)

@@ -6,15 +6,15 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pytest
 from hypothesis import given
-from tests.unit.report.reports import A_NAME, a_look, any_reports, content, table_of
-from tests.unit.sample_rows import one_row
 
 from connscope.errors import ReportError
 from connscope.report.decode import decode
 from connscope.report.encode import encode, streams
 from connscope.report.layout import PREAMBLE, TABLES
 from connscope.report.report import make_report
-from connscope.row.words import Kind
+from connscope.row.words import Kind, OwnerEvidence, Role
+from tests.unit.report.reports import A_NAME, a_look, any_reports, content, table_of
+from tests.unit.sample_rows import one_row
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -35,6 +35,8 @@ def ordinary_rows(count: int):
             local_port=40_000,
             peer_port=443,
             family=4,
+            role=Role.CLIENT,
+            owner_evidence=OwnerEvidence.CONNECT,
             pid=77,
             process_start_ns=123_456_789_012,
             uid=33,
@@ -94,7 +96,9 @@ def test_address_is_told_once():
     assert tables["addresses"].num_rows == 2
 
 
-@pytest.mark.parametrize("column", ["tag", "socket_id", "family", "exact", "age_ns", "closed_ns"])
+@pytest.mark.parametrize(
+    "column", ["tag", "socket_id", "family", "exact", "owner_evidence", "age_ns", "closed_ns"]
+)
 def test_what_follows_is_not_told(column):
     """A column that follows from others is not there (S9)."""
     closed = ordinary_rows(5)

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.report.reports import A_NAME, a_look, any_names, table_of
 
 from connscope.report.merge import merge, picture_of
 from connscope.report.report import make_report
+from tests.unit.report.reports import A_NAME, a_look, any_names, table_of
 
 IDS = st.integers(1, 4)
 TABLES = st.dictionaries(IDS, st.integers(0, 2), max_size=4)

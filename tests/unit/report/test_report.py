@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.unit.report.reports import a_look, table_of
 
 from connscope.report.report import make_report
 from connscope.row.words import State
+from tests.unit.report.reports import a_look, table_of
 
 COOKIE_2_TAG_9 = 9 << 48 | 2
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.unit.report.reports import A_NAME, a_look, table_of
 
 from connscope.errors import ReportError
 from connscope.report.delta import Deltas
 from connscope.report.report import make_report
 from connscope.report.view import Applied, View
 from connscope.row.columns import ROW
+from tests.unit.report.reports import A_NAME, a_look, table_of
 
 NOTHING = np.empty(0, ROW)
 
