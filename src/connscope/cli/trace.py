@@ -57,11 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
     keep_freed_memory()
     with Ladder(config, required(arguments)) as tier:
         output = _Output(arguments.output, arguments.numeric, choice, arguments.count)
-        audit = Audit(tier, output.show)
+        early = list[Rows]()
+        audit = Audit(tier, early.append)
+        audit.begin()  # first: who reads that we capture may connect at once
         try:
             print(announce_capture(tier, tier.refusals), file=sys.stderr, flush=True)
             output.begin()
-            audit.begin()
+            for rows in early:
+                output.show(rows)
+            audit.show_to(output.show)
             _follow(tier, config, audit, output, arguments.duration)
         finally:
             print(_summarize(tier, output), file=sys.stderr)
@@ -91,7 +95,7 @@ def _follow(
 
 def _tell_audit(audit: Audit) -> None:
     """The last words: rows that waited in the ring meanwhile are counted, and not shown."""
-    audit.stop_showing()
+    audit.show_to(lambda _: None)
     audit.settle(PATIENT_TRIES, is_last=True)
     if line := audit_line(audit.report()):
         print(line, file=sys.stderr)

@@ -129,9 +129,9 @@ class Audit:
         """Takes a batch of rows, counts them, shows them; how many there were."""
         return self._intake.read()
 
-    def stop_showing(self) -> None:
-        """From now on rows are only counted."""
-        self._intake.show = lambda _: None
+    def show_to(self, show: Show) -> None:
+        """From now on rows are given to somebody else."""
+        self._intake.show = show
 
     def due_in_s(self) -> float:
         """Seconds until the next edge should be made; 0 if now."""

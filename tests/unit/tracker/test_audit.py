@@ -250,13 +250,13 @@ def test_tier_that_is_told_of_no_connects_is_not_audited(kernel: Kernel):
     assert sum(map(len, kernel.shown)) == 1
 
 
-def test_after_the_end_rows_are_counted_and_not_shown(kernel: Kernel):
-    """Who stops in the middle has seen the rest all the same."""
-    audit = begun(kernel)
+def test_rows_are_shown_to_one_at_a_time(kernel: Kernel):
+    """Whoever has stopped in the middle gets none, and they are counted all the same."""
+    audit, later = begun(kernel), list[Rows]()
     kernel.connect(times=3)
-    audit.stop_showing()
+    audit.show_to(later.append)
     audit.settle()
-    assert (one(audit).saw, sum(map(len, kernel.shown))) == (3, 0)
+    assert (one(audit).saw, sum(map(len, kernel.shown)), sum(map(len, later))) == (3, 0, 3)
 
 
 def test_news_are_rows_since_the_last_edge(kernel: Kernel):
