@@ -80,10 +80,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0.05,
             le=3600,
-            description="How often a tier that is told of no events looks for what has opened and "
-            "closed.",
+            description="How often we look at all sockets: what a tier is not told by events has "
+            "opened or closed between two looks.",
         ),
     ] = 1.0
+    debug_dir: Annotated[
+        str,
+        Meta(
+            pattern="^/[^\\x00\\n]*$",
+            description="A directory of root's, which nobody else may write to. A file `kill-tier` "
+            "made there ends the tier that captures, as if it had died; what follows can be "
+            "watched. The file is deleted.",
+        ),
+    ] = "/run/connscope/debug"
     owner_check_interval_s: Annotated[
         float,
         Meta(

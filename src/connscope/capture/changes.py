@@ -8,12 +8,10 @@ import numpy as np
 
 from connscope.capture.tier import CaptureTier
 from connscope.row.columns import ROW, Rows
-from connscope.row.words import Group, Kind, Protocol, State
+from connscope.row.words import Protocol
+from connscope.table.inferred import NOT_YET, beginnings, endings
 
 __all__ = ("LookChanges",)
-
-NOT_YET = (State.SYN_SENT, State.SYN_RECV)
-"""Connections in these states are not open yet."""
 
 
 class LookChanges:
@@ -44,7 +42,7 @@ class LookChanges:
         self._before, self._due_s = after, time.monotonic() + self._interval_s
         began = after[~np.isin(after["connection_id"], before["connection_id"])]
         ended = before[~np.isin(before["connection_id"], after["connection_id"])]
-        changed = np.concatenate((_told(began, now_ns, began=True), _told(ended, now_ns)))
+        changed = np.concatenate((beginnings(began, now_ns), endings(ended, now_ns)))
         wanted: Rows = changed[~np.isin(changed["kind"], list(self._tier.kinds))]
         return wanted
 
@@ -53,22 +51,3 @@ class LookChanges:
         is_open = (rows["protocol"] == Protocol.TCP) & ~np.isin(rows["state"], NOT_YET)
         open_rows: Rows = rows[is_open]
         return open_rows
-
-
-def _told(rows: Rows, now_ns: int, *, began: bool = False) -> Rows:
-    """The rows as events; when it happened is known to lie between two looks only."""
-    rows = rows.copy()
-    listens = rows["state"] == State.LISTEN
-    if began:
-        rows["kind"] = np.where(listens, Kind.LISTENING, Kind.OPENED)
-        rows["opened_ns"] = np.where(rows["opened_ns"], rows["opened_ns"], now_ns)
-    else:
-        rows["kind"] = np.where(listens, Kind.UNLISTENED, Kind.CLOSED)
-        rows["closed_ns"] = now_ns
-        # These are the counters of the last look, not the final ones.
-        rows["exact"] &= ~np.uint16(Group.TRAFFIC | Group.QUALITY)
-        rows["state"] = State.CLOSE
-    rows["time_ns"] = now_ns
-    rows["known"] |= np.uint16(Group.LIFE)
-    rows["exact"] &= ~np.uint16(Group.LIFE)
-    return rows

@@ -21,7 +21,15 @@ from connscope.errors import FailedError, KernelError, NotSupportedError, UsageE
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Kind, Tier, word
 
-__all__ = ("LADDER", "Ladder", "make_tier", "open_looker", "see_own_connection")
+__all__ = (
+    "LADDER",
+    "Ladder",
+    "make_tier",
+    "open_looker",
+    "open_tested",
+    "see_own_connection",
+    "wanted_tiers",
+)
 
 Opened = TypeVar("Opened")
 
@@ -84,18 +92,13 @@ class Ladder(OpenedTier):
                 not.
         """
         self._inner, self._early = _first_that_works(
-            self._config, self._require, self._open_tested, self.refusals
+            self._config,
+            self._require,
+            lambda tier: open_tested(tier, self._config),
+            self.refusals,
         )
         if not {Kind.OPENED, Kind.LISTENING} <= self._inner.kinds:
             self._changes = LookChanges(self._inner, self._config.look_interval_s)
-
-    def _open_tested(self, tier: Tier) -> tuple[CaptureTier, Rows]:
-        made = _opened(make_tier(tier, self._config))
-        try:
-            return made, see_own_connection(made)
-        except BaseException:
-            made.close()
-            raise
 
     def wait(self, timeout_s: float | None) -> bool:
         """Waits until there are events; False when the time is over."""
@@ -157,8 +160,12 @@ def open_looker(
     return _first_that_works(config, require, open_one, refusals)
 
 
-def _wanted(config: Config, require: Tier | None) -> list[Tier]:
-    """Those that may be tried; a tier's number is its rank."""
+def wanted_tiers(config: Config, require: Tier | None = None) -> list[Tier]:
+    """Those that may be tried, best first; a tier's number is its rank.
+
+    Raises:
+        UsageError: the one that is asked for is worse than what is required.
+    """
     wanted = [tier for tier in LADDER if config.tier in ("auto", word(tier))]
     if require is None:
         return wanted
@@ -174,7 +181,7 @@ def _first_that_works(
     open_one: Callable[[Tier], Opened],
     refusals: dict[Tier, KernelError],
 ) -> Opened:
-    wanted = _wanted(config, require)
+    wanted = wanted_tiers(config, require)
     for tier in wanted:
         try:
             return open_one(tier)
@@ -184,6 +191,20 @@ def _first_that_works(
     if require is None:
         raise best
     raise NotSupportedError(f"capturing with {word(require)} or better", str(best)) from best
+
+
+def open_tested(tier: Tier, config: Config) -> tuple[CaptureTier, Rows]:
+    """Opens that tier; with it come the events that were told while it was tested.
+
+    Raises:
+        KernelError: it can not be had, or does not see a connection of its own.
+    """
+    made = _opened(make_tier(tier, config))
+    try:
+        return made, see_own_connection(made)
+    except BaseException:
+        made.close()
+        raise
 
 
 def make_tier(tier: Tier, config: Config) -> CaptureTier:

@@ -31,6 +31,12 @@ class Losses:
     sockets: int = 0
     owners: int = 0
 
+    def __add__(self, other: Losses) -> Losses:
+        """Of both together."""
+        return Losses(
+            self.rows + other.rows, self.sockets + other.sockets, self.owners + other.owners
+        )
+
 
 class Looker(Protocol):
     """What can tell which sockets there are."""

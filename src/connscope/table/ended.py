@@ -1,0 +1,50 @@
+"""Which connections ended a short while ago: what comes too late may not bring them back."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from connscope.table.id_index import ABSENT, IdIndex, are_ids
+
+__all__ = ("RecentlyEnded",)
+
+Ids = npt.NDArray[np.uint64]
+
+
+class RecentlyEnded:
+    """The ids of two generations: what is older can be mentioned by nobody any more."""
+
+    def __init__(self) -> None:
+        self._young, self._old = IdIndex(), IdIndex()
+        self._added: list[Ids] = []  # not in the index yet: of most nobody will ask
+
+    def __len__(self) -> int:
+        self._index_added()
+        return len(self._young) + len(self._old)
+
+    def add(self, ids: Ids) -> None:
+        """They end now; what is no id is left out."""
+        if len(ids):
+            self._added.append(ids)
+
+    def _index_added(self) -> None:
+        if self._added:
+            ids = np.unique(np.concatenate(self._added))
+            self._added.clear()
+            ids = ids[are_ids(ids) & (self._young.find(ids) == ABSENT)]
+            self._young.add(ids, np.zeros(len(ids), np.int64))
+
+    def contains(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        """Which of the ids ended in this generation or the one before."""
+        self._index_added()
+        found = np.zeros(len(ids), np.bool_)
+        for generation in (self._young, self._old):
+            if len(generation):
+                found |= generation.find(ids) != ABSENT
+        return found
+
+    def age(self) -> None:
+        """Begins a new generation; the last but one is forgotten."""
+        self._index_added()
+        self._old, self._young = self._young, IdIndex()

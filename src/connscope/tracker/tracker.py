@@ -1,0 +1,246 @@
+"""Which connections exist now, and what began and ended since somebody last asked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from connscope.capture.ladder import open_tested, wanted_tiers
+from connscope.capture.tier import BATCH_ROWS, CaptureTier, Losses
+from connscope.config import Config
+from connscope.errors import FailedError, KernelError
+from connscope.kernel.host.clock import boottime_ns
+from connscope.kernel.resource import Resource
+from connscope.row.columns import ROW, Rows
+from connscope.row.words import Kind, Tier, word
+from connscope.table.connections import ConnectionTable
+from connscope.table.readers import Readers, Taken
+from connscope.tracker.kill_switch import KillSwitch
+from connscope.tracker.succession import Succession, TierChange, TierOpener
+from connscope.tracker.suspicion import Suspicion
+
+__all__ = ("Tracker",)
+
+RESYNC_S = 0.25
+"""After a loss the next look comes no sooner: a look in each round would make the loss worse."""
+
+BATCHES_MAX = 64
+"""One round takes no more, or it would not come to an end on a machine that is flooded."""
+
+STOP_CHECK_S = 0.2
+LATE_NS = 1_000_000_000
+
+
+class Tracker(Resource):
+    """Keeps the table of open connections right, whatever becomes of the capture.
+
+    One thread calls `advance` again and again; `stop` may come from any thread at any time, and
+    nothing is open any more when it returns.
+
+    Args:
+        config: of the tiers, `look_interval_s`, `closed_rows`, `when_full`, `reader_expires_s`,
+            `debug_dir`.
+        require: no tier that is worse than this.
+        open_tier: opens a tier, if not the one of this machine.
+        monotonic: seconds.
+        boottime: nanoseconds of the clock of the rows.
+
+    Attributes:
+        table: what is open, as it was found out last.
+        late: how many events came more than a second out of order; each is answered by a look.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        require: Tier | None = None,
+        *,
+        open_tier: TierOpener | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        boottime: Callable[[], int] = boottime_ns,
+    ) -> None:
+        self._config, self._monotonic, self._boottime_ns = config, monotonic, boottime
+        self._succession = Succession(
+            wanted_tiers(config, require),
+            open_tier or (lambda tier: open_tested(tier, config)),
+            monotonic,
+            boottime,
+        )
+        self._readers = Readers(config.closed_rows, config.when_full, config.reader_expires_s)
+        self._kill_switch = KillSwitch(Path(config.debug_dir))
+        self._suspicion = Suspicion()
+        self._lock, self._stopping = threading.RLock(), threading.Event()
+        self._look_due_s = self._looked_s = 0.0
+        self._newest_ns = 0
+        self._told: list[Rows] = []
+        self.table = ConnectionTable()
+        self.late = 0
+
+    def open(self) -> Rows:
+        """Opens the best tier and takes the first look; what was told meanwhile.
+
+        Raises:
+            KernelError: no tier can be had.
+        """
+        with self._lock:
+            self._succession.open()
+            return self._with_successors(self._look)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Waits until there are events or a look is due; False when the time is over."""
+        end_s = self._monotonic() + timeout_s
+        while not self._stopping.is_set():
+            now_s = self._monotonic()
+            if now_s >= self._look_due_s:
+                return True
+            left_s = min(self._look_due_s, end_s) - now_s
+            if left_s <= 0:
+                return False
+            with self._lock:
+                tier = self._succession.current
+                if tier is None:
+                    self._stopping.wait(min(left_s, STOP_CHECK_S))
+                elif tier.wait(min(left_s, STOP_CHECK_S)):
+                    return True
+        return False
+
+    def advance(self) -> Rows:
+        """Takes in what came, and a look if it is time for one.
+
+        Returns:
+            What is to be told: each opening, failure and end of a connection once, and lost rows.
+            Nothing after `stop`.
+        """
+        with self._lock:
+            if self._stopping.is_set():
+                return np.empty(0, ROW)
+            if self._kill_switch.is_pulled():
+                return self._with_successors(self._die)
+            if self._succession.climb():
+                return self._with_successors(self._take_over)
+            return self._with_successors(self._go_on)
+
+    def _with_successors(self, step: Callable[[CaptureTier], None]) -> Rows:
+        """Does the step with the tier of now; if it dies of it, the next one goes on at once.
+
+        Returns:
+            All that was told, also by the one that died.
+        """
+        while (tier := self._succession.current) is not None:
+            try:
+                step(tier)
+                break
+            except (KernelError, OSError) as error:
+                self._succession.replace(_as_kernel_error(tier, error))
+                step = self._take_over
+        if tier is None:
+            self._look_due_s = self._monotonic() + self._config.look_interval_s
+        told: Rows = np.concatenate((np.empty(0, ROW), *self._told))
+        self._told.clear()
+        self._readers.store(told, self._monotonic())
+        return told
+
+    def _die(self, tier: CaptureTier) -> None:
+        raise FailedError(word(tier.tier), "the kill switch was pulled")
+
+    def _take_over(self, tier: CaptureTier) -> None:
+        self.table.change_tier()
+        self._suspicion = Suspicion()
+        self._look(tier)
+
+    def _go_on(self, tier: CaptureTier) -> None:
+        self._drain(tier)
+        if self._monotonic() >= self._look_due_s:
+            self._look(tier)
+
+    def _drain(self, tier: CaptureTier) -> None:
+        """Takes in the events that are waiting."""
+        if (early := self._succession.early) is not None:
+            self._succession.early = None
+            self._hear(early)
+        for _ in range(BATCHES_MAX):
+            events = tier.events()
+            self._hear(events)
+            if len(events) < BATCH_ROWS:
+                break
+
+    def _hear(self, events: Rows) -> None:
+        if not len(events):
+            return
+        if self._is_in_doubt(events):
+            self._look_due_s = min(self._look_due_s, self._looked_s + RESYNC_S)
+        told = self.table.apply(events)
+        self._suspicion.hear(told)
+        self._told.append(told)
+
+    def _is_in_doubt(self, events: Rows) -> bool:
+        """Whether some are lost, or came long after later ones."""
+        times_ns = np.minimum(events["time_ns"], self._boottime_ns()).astype(np.int64)
+        before_ns = np.maximum.accumulate(np.concatenate(((self._newest_ns,), times_ns)))
+        late = int((times_ns < before_ns[:-1] - LATE_NS).sum())
+        self._newest_ns = int(before_ns[-1])
+        self.late += late
+        return bool(late) or bool((events["kind"] == Kind.LOST).any())
+
+    def _look(self, tier: CaptureTier) -> None:
+        """Compares the table with what is there; events flow meanwhile."""
+        self._drain(tier)
+        self._looked_s = self._monotonic()
+        self._look_due_s = self._looked_s + self._config.look_interval_s
+        self.table.begin_look(self._boottime_ns())
+        self.table.take_look(tier.look())
+        self._drain(tier)
+        patience = 2 if Kind.CLOSED in tier.kinds else 1
+        found = self.table.settle(self._boottime_ns(), patience)
+        self._told.append(found)
+        self._suspicion.judge(tier, found)
+
+    def take(self, reader: str) -> Taken:
+        """The closed and failed connections that this reader has not had yet, see `Readers`."""
+        with self._lock:
+            return self._readers.take(reader, self._monotonic())
+
+    @property
+    def readers(self) -> Readers:
+        """Who reads, and what they missed."""
+        return self._readers
+
+    @property
+    def tier(self) -> CaptureTier | None:
+        """The one that captures now; None: none can be had at the moment."""
+        return self._succession.current
+
+    @property
+    def changes(self) -> tuple[TierChange, ...]:
+        """Which tier followed which and why, oldest first."""
+        return tuple(self._succession.changes)
+
+    @property
+    def refusals(self) -> dict[Tier, KernelError]:
+        """Why each better tier does not capture."""
+        return dict(self._succession.refusals)
+
+    def losses(self) -> Losses:
+        """What went missing so far, of all tiers."""
+        with self._lock:
+            return self._succession.losses()
+
+    def stop(self) -> None:
+        """Ends the capture; nothing of it is left. Any thread, any time, any number of times."""
+        self._stopping.set()
+        with self._lock:
+            self._succession.close()
+
+    def close(self) -> None:
+        """The same as `stop`."""
+        self.stop()
+
+
+def _as_kernel_error(tier: CaptureTier, error: KernelError | OSError) -> KernelError:
+    if isinstance(error, KernelError):
+        return error
+    return FailedError(word(tier.tier), str(error))
