@@ -19,7 +19,7 @@ from connscope.errors import ConnscopeError, NotPermittedError, NotSupportedErro
 
 __all__ = ("main",)
 
-COMMANDS = ("trace", "list", "doctor")
+COMMANDS = ("trace", "list", "server", "doctor")
 """Modules of this package. Only the one that is asked for is imported: a short command would spend
 half of its time with the others."""
 

@@ -1,0 +1,46 @@
+"""Takes the reports of agents and serves the API, the live feed and the pages, without privileges.
+
+Where to look is printed at start, with the token. Without --token-file the token is another one at
+each start. See docs/api.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from connscope.config import load_config
+from connscope.server.run import make_token, open_sockets, page_url, read_token, serve
+
+__all__ = ("add_arguments", "run")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of ``connscope server``."""
+    parser.add_argument("--host", metavar="ADDRESS", help="to listen on; default: 127.0.0.1")
+    parser.add_argument("--port", type=int, metavar="PORT", help="0: any free; default: 4040")
+    parser.add_argument(
+        "--token-file", metavar="FILE", help="with the token; only its owner may read it"
+    )
+    parser.add_argument("--socket", metavar="PATH", help="for agents of this machine; '' for none")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the default file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves until somebody stops it."""
+    config = load_config(
+        arguments.config,
+        os.environ,
+        server_host=arguments.host,
+        server_port=arguments.port,
+        server_token_file=arguments.token_file,
+        server_socket=arguments.socket,
+    )
+    given = config.server_token_file
+    token = read_token(Path(given)) if given else make_token()
+    sockets = open_sockets(config)
+    port = sockets[0].getsockname()[1]
+    print(page_url(config, port, "…" if given else token), flush=True)
+    serve(config, token, sockets)
+    return 0

@@ -1,0 +1,262 @@
+"""What is known now: the window, its connections, the groupings and views of it, kept up on demand.
+
+Not for several threads. Time is passed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from connscope.filter import parse
+from connscope.report.report import NO_IDS, Report
+from connscope.report.view import Applied
+from connscope.row.address import address_text
+from connscope.row.columns import ROW
+from connscope.row.words import Protocol, word
+from connscope.server.describe import Described, describe
+from connscope.server.grouping import NO_NODE, Grouping
+from connscope.server.health import make_health
+from connscope.server.hosts import Hosts
+from connscope.server.keys import Integers
+from connscope.server.listeners import Listeners
+from connscope.server.matching import Matching
+from connscope.server.node_keys import GROUPS
+from connscope.server.pairing import Pairing
+from connscope.server.sums import Chosen, Scene, choose
+from connscope.server.topology import Topology, summarize
+from connscope.server.window import Window
+
+__all__ = ("Live", "Sight", "ViewOptions")
+
+NO_ROWS = np.zeros(0, ROW)
+UNUSED_S = 60.0
+FILTERS_KEPT = 64
+SIGHTS_KEPT = 64
+LISTENERS_OF_NODE = 64
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewOptions:
+    """What somebody wants to see; the names are those of the API."""
+
+    group: str = "process"
+    filter: str = ""
+    limit: int = 300
+    metric: str = "throughput"
+    window_s: int = 15
+
+
+class ListenerOfNode(NamedTuple):
+    """What a node listens on; the names are those of the API."""
+
+    protocol: str
+    address: str
+    port: int
+    clients: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A topology in words.
+
+    Attributes:
+        options: what was asked.
+        topology: numbers.
+        nodes: the words of its nodes.
+        listeners: of each of its nodes.
+        time_ns: of when it is, the time of day.
+    """
+
+    options: ViewOptions
+    topology: Topology
+    nodes: list[Described]
+    listeners: list[list[ListenerOfNode]]
+    time_ns: int
+
+
+class Live:
+    """All that the server knows.
+
+    Args:
+        window_s: how long what has ended is kept.
+        hosts_max: how many hosts may report.
+        forget_s: after how long a silent host is forgotten.
+    """
+
+    def __init__(self, window_s: int, hosts_max: int, forget_s: float) -> None:
+        self.window = Window(window_s)
+        self.pairing = Pairing(self.window)
+        self.listeners = Listeners(self.window, self.pairing)
+        self.hosts = Hosts(hosts_max)
+        self.reports = 0
+        self._forget_s = forget_s
+        self._groupings = dict[str, Grouping]()
+        self._matchings = dict[str, Matching]()
+        self._sights = dict[ViewOptions, tuple[int, Sight]]()
+        self._began_s: float | None = None
+
+    def take(self, report: Report, now_s: float, wall_ns: int) -> Applied:
+        """Takes a report.
+
+        Args:
+            report: valid by itself; each id of its rows once.
+            now_s: of a clock that only goes forward.
+            wall_ns: the time of day.
+
+        Raises:
+            UsageError: it is of a new host, and there are too many.
+        """
+        look = report.look
+        host = self.hosts.get(look.host_id) or self.hosts.make(look.host_id)
+        bare = replace(report, open=NO_ROWS, ended=NO_ROWS, gone=NO_IDS)
+        applied = host.view.apply(bare)
+        if applied is not Applied.APPLIED:
+            return applied
+        if host.boot_id != look.boot_id:
+            self.window.forget(host, now_s)
+        host.boot_id, host.time_ns = look.boot_id, look.time_ns
+        host.wall_minus_boottime_ns = look.wall_minus_boottime_ns
+        host.seen_s, host.seen_at_ns = now_s, wall_ns
+        host.silent = False
+        self.hosts.rename(host, look.host_name)
+        host.health = make_health(look, report.open, host.health)
+        self.window.apply(host, report, now_s)
+        self._began_s = now_s if self._began_s is None else self._began_s
+        self.reports += 1
+        return applied
+
+    def advance(self, now_s: float) -> None:
+        """Forgets what is over, and hosts that have been silent for long."""
+        self.window.expire(now_s)
+        for host in self.hosts:
+            if len(host.slots) and now_s - host.seen_s > self._forget_s:
+                self.window.forget(host, now_s)
+                host.silent = True
+                host.view = type(host.view)()
+        for name, grouping in list(self._groupings.items()):
+            if now_s - grouping.used_s > UNUSED_S:
+                del self._groupings[name]
+
+    def keep_up(self, now_s: float) -> None:
+        """Takes in what came, so that whoever asks next need not wait for it."""
+        self.grouping(ViewOptions().group, now_s)
+
+    def grouping(self, name: str, now_s: float) -> Grouping:
+        """The grouping of that name, refreshed."""
+        self.advance(now_s)
+        self.pairing.refresh()
+        grouping = self._groupings.get(name)
+        if grouping is None:
+            grouping = Grouping(GROUPS[name], self.window, self.pairing)
+            self._groupings[name] = grouping
+        grouping.used_s = now_s
+        grouping.refresh()
+        return grouping
+
+    def mask(self, text: str, now_s: float) -> Mask | None:
+        """Which slots a filter holds for; None: it is empty.
+
+        Raises:
+            FilterError: it is none.
+        """
+        if not text.strip():
+            return None
+        matching = self._matchings.pop(text, None) or Matching(parse(text))
+        self._matchings[text] = matching
+        if len(self._matchings) > FILTERS_KEPT:
+            del self._matchings[next(iter(self._matchings))]
+        return matching.mask(self.window, self.hosts, now_s)
+
+    def sight(self, options: ViewOptions, now_s: float, wall_ns: int) -> Sight:
+        """The topology of a view: computed at most once a second, for all who want it.
+
+        Raises:
+            FilterError: its filter is none.
+        """
+        found = self._sights.get(options)
+        if found and found[0] == int(now_s):
+            return found[1]
+        grouping = self.grouping(options.group, now_s)
+        chosen = self.choose(grouping, options.filter, now_s)
+        sight = self._sight(options, grouping, chosen, now_s, wall_ns)
+        self._sights.pop(options, None)
+        self._sights[options] = (int(now_s), sight)
+        if len(self._sights) > SIGHTS_KEPT:
+            del self._sights[next(iter(self._sights))]
+        return sight
+
+    def part(
+        self,
+        options: ViewOptions,
+        grouping: Grouping,
+        every: Chosen,
+        slots: Integers,
+        now_s: float,
+        wall_ns: int,
+    ) -> Sight:
+        """The topology of some connections: all nodes and edges, `limit` has no meaning here."""
+        speaks = np.zeros_like(every.speaks)
+        speaks[slots] = True
+        of_part = Chosen(slots, grouping.edge_of[grouping.link[slots]], speaks, every.total)
+        whole = replace(options, limit=2 * len(slots) + 1)
+        return self._sight(whole, grouping, of_part, now_s, wall_ns)
+
+    def _sight(
+        self, options: ViewOptions, grouping: Grouping, chosen: Chosen, now_s: float, wall_ns: int
+    ) -> Sight:
+        topology = summarize(
+            self._scene(grouping),
+            chosen,
+            self.window.recent(now_s, options.window_s),
+            metric=options.metric,
+            limit=options.limit,
+            seconds=self.seconds(options.window_s, now_s),
+        )
+        return Sight(
+            options,
+            topology,
+            self.describe(grouping, topology.nodes),
+            self._listeners_of(grouping, topology.nodes),
+            wall_ns,
+        )
+
+    def choose(self, grouping: Grouping, text: str, now_s: float) -> Chosen:
+        """The connections that a filter holds for, each once."""
+        return choose(self._scene(grouping), self.mask(text, now_s))
+
+    def describe(self, grouping: Grouping, nodes: npt.NDArray[np.integer]) -> list[Described]:
+        """The words of nodes of a grouping, in their order."""
+        return describe(grouping.nodes(nodes), grouping.is_ours(nodes), self.hosts)
+
+    def _scene(self, grouping: Grouping) -> Scene:
+        return Scene(self.window, self.pairing, grouping)
+
+    def seconds(self, window_s: int, now_s: float) -> float:
+        """How long we have watched, within a window: what rates are divided by."""
+        watched = 1.0 if self._began_s is None else now_s - self._began_s
+        return min(float(window_s), max(1.0, watched))
+
+    def _listeners_of(self, grouping: Grouping, nodes: Integers) -> list[list[ListenerOfNode]]:
+        """What each of the nodes listens on, each port and address once."""
+        listening = self.listeners.now()
+        place = np.full(grouping.node_count, NO_NODE, np.intp)
+        place[nodes] = np.arange(len(nodes))
+        places = place[grouping.own[listening.slots]]
+        found: list[dict[ListenerOfNode, None]] = [{} for _ in nodes]
+        some = np.flatnonzero(places >= 0)
+        rows = self.window.rows[listening.slots[some]]
+        for node, row, clients in zip(
+            places[some].tolist(), rows, listening.clients[some].tolist(), strict=True
+        ):
+            protocol = word(Protocol(row["protocol"]))
+            address = address_text(row["local_address"].tobytes())
+            port = int(row["local_port"])
+            if len(found[node]) < LISTENERS_OF_NODE:
+                found[node][ListenerOfNode(protocol, address, port, clients)] = None
+        return [sorted(each) for each in found]

@@ -1,0 +1,63 @@
+"""For which slots of the window a filter holds, kept up with the window."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+from connscope.filter import Filter
+from connscope.server.hosts import Hosts
+from connscope.server.keys import Integers
+from connscope.server.slices import sliced
+from connscope.server.window import FREE, Window, resized
+
+__all__ = ("Matching",)
+
+Mask = npt.NDArray[np.bool_]
+OF_TIME = re.compile(r"\bage\b")
+SECOND_NS = 1_000_000_000
+
+
+class Matching:
+    """A filter, and what came out when it was last asked.
+
+    Args:
+        wanted: the filter.
+    """
+
+    def __init__(self, wanted: Filter) -> None:
+        self._filter = wanted
+        # A name that has this word in it costs time and nothing else.
+        self._of_time = bool(OF_TIME.search(str(wanted)))
+        self._mask: Mask = np.zeros(0, np.bool_)
+        self._position = 0
+
+    def mask(self, window: Window, hosts: Hosts, now_s: float) -> Mask:
+        """For which slots it holds; shape (capacity,). For free ones it does not."""
+        position = window.content.position
+        slots = window.content.since(self._position) if len(self._mask) else None
+        if slots is None or self._of_time:
+            slots = np.arange(window.capacity, dtype=np.intp)
+        self._position = position
+        if window.capacity != len(self._mask):
+            self._mask = resized(self._mask, window.capacity)
+        if self._of_time:
+            self._ask_by_host(window, hosts, now_s)
+        else:
+            for part in sliced(slots):
+                self._mask[part] = self._filter.mask(window.rows[part], now_ns=0)
+        self._mask[slots] &= window.status[slots] != FREE
+        return self._mask
+
+    def _ask_by_host(self, window: Window, hosts: Hosts, now_s: float) -> None:
+        """Each host has a clock of its own."""
+        used = np.flatnonzero(window.status != FREE)
+        order: Integers = used[np.argsort(window.host[used], kind="stable")]
+        bounds = np.searchsorted(window.host[order], np.arange(len(hosts) + 1))
+        self._mask[:] = False
+        for host in hosts:
+            slots = order[bounds[host.number] : bounds[host.number + 1]]
+            now_ns = host.time_ns + int((now_s - host.seen_s) * SECOND_NS)
+            self._mask[slots] = self._filter.mask(window.rows[slots], now_ns=now_ns)

@@ -1,0 +1,196 @@
+"""Runs a server: its sockets, its token, its process.
+
+For a launcher that starts as root: `open_sockets` and everything that may be opened by root only,
+then drop privileges, then `serve`. Importing this module imports all that serving needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import stat
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from connscope.config import Config
+from connscope.errors import ConfigError
+from connscope.server.access import UNIX, Access
+from connscope.server.app import make_app
+from connscope.server.state import make_server
+from connscope.server.stream import MESSAGE_BYTES
+
+__all__ = ("make_token", "open_sockets", "page_url", "read_token", "serve")
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+BACKLOG = 512
+KEEP_ALIVE_S = 75
+GRACE_S = 3
+PEER = struct.Struct("3i")
+"""Of SO_PEERCRED: process, user, group."""
+
+
+class PeerProtocol(H11Protocol):
+    """HTTP that says which user is at the other end of a unix socket."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """As before; then the client's address is its user."""
+        super().connection_made(transport)
+        peer = transport.get_extra_info("socket")
+        if peer is not None and peer.family == socket.AF_UNIX:
+            found = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+            self.client = (UNIX, PEER.unpack(found)[1])
+
+
+def make_token() -> str:
+    """A token that nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+def read_token(path: Path) -> str:
+    """The token of a file.
+
+    Raises:
+        ConfigError: it can not be read, others may read it, or it is too short.
+    """
+    try:
+        with path.open(encoding="ascii") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            token = file.read(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can not read the token in {path}: {error}") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"others may read {path}: chmod 600 it")
+    if len(token) < 16 or not token.isprintable() or " " in token:
+        raise ConfigError(f"the token in {path} must be 16 printable characters or more")
+    return token
+
+
+def page_url(config: Config, port: int, token: str) -> str:
+    """Where a browser finds the page; what follows # is never sent to a server."""
+    host = f"[{config.server_host}]" if ":" in config.server_host else config.server_host
+    return f"http://{host}:{port}/#t={token}"
+
+
+def open_sockets(config: Config, owner_uid: int = -1) -> list[socket.socket]:
+    """The sockets of a server: TCP, and the unix one for local agents unless it is switched off.
+
+    Args:
+        config: `server_host`, `server_port`, `server_socket`.
+        owner_uid: of the server's process, who gets the unix socket; -1: us.
+
+    Raises:
+        ConfigError: an address or a path can not be had.
+    """
+    sockets = [_open_tcp(config)]
+    if config.server_socket:
+        try:
+            sockets.append(_open_unix(Path(config.server_socket), owner_uid))
+        except ConfigError:
+            sockets[0].close()
+            raise
+    return sockets
+
+
+def _open_tcp(config: Config) -> socket.socket:
+    address = config.server_host.strip("[]")
+    try:
+        family, *_, place = socket.getaddrinfo(
+            address, config.server_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(f"server_host is {address!r}: {error.strerror}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"can not listen on {address} port {config.server_port}: {error.strerror}; choose "
+            "another one with --port"
+        ) from error
+    return listener
+
+
+def _open_unix(path: Path, owner_uid: int) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if path.is_socket() and not _is_served(path):
+            path.unlink()
+        before = os.umask(0o177)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(before)
+        os.chown(path, owner_uid, -1)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"can not listen on {path}: {error.strerror}") from error
+    return listener
+
+
+def _is_served(path: Path) -> bool:
+    """If somebody accepts there; a socket stays behind when a server is killed."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True
+
+
+def serve(config: Config, token: str, sockets: Sequence[socket.socket]) -> None:
+    """Serves until SIGTERM or SIGINT, which are raised again when all is closed.
+
+    Args:
+        config: of connscope.
+        token: that who asks must have.
+        sockets: of `open_sockets`, or inherited; they are closed at the end.
+    """
+    names = {*LOOPBACK, config.server_host, f"[{config.server_host.strip('[]')}]"}
+    names |= {name.strip() for name in config.server_names.split(",") if name.strip()}
+    access = Access(token, names, local_uids={0, os.geteuid()})
+    options = uvicorn.Config(
+        make_app(make_server(config, access)),
+        http=PeerProtocol,
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE_BYTES,
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # a header must not say who somebody is
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        backlog=BACKLOG,
+    )
+    try:
+        _Server(options).run(sockets=list(sockets))
+    finally:
+        for each in sockets:
+            each.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves no socket behind; signals are raised again right after its end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends all connections."""
+        unix = [each for each in sockets or () if each.family == socket.AF_UNIX]
+        paths = [Path(each.getsockname()) for each in unix]
+        await super().shutdown(sockets)
+        for path in paths:
+            # Who has no right to the directory any more leaves it to the next start.
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -1,0 +1,215 @@
+"""Sums over the connections of a view, by edge and by node.
+
+All are whole numbers, and an edge's are the same wherever they are added up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from connscope.row.words import Kind
+from connscope.server.grouping import Grouping
+from connscope.server.keys import Integers
+from connscope.server.median import medians
+from connscope.server.pairing import Pairing
+from connscope.server.recent import Recent
+from connscope.server.window import FREE, OPEN, Window
+
+__all__ = (
+    "EDGE_SUMS",
+    "NODE_SUMS",
+    "Chosen",
+    "Edges",
+    "Scene",
+    "Sums",
+    "add_details",
+    "choose",
+    "places_among",
+    "sum_edges",
+    "sum_nodes",
+)
+
+Mask = npt.NDArray[np.bool_]
+Sums = dict[str, npt.NDArray[np.int64]]
+
+EDGE_SUMS = (
+    *("open", "opened", "closed", "failed", "sent_bps", "received_bps"),
+    *("retransmits", "segments", "bytes_sent", "bytes_received"),
+)
+NODE_SUMS = ("open", "opened", "closed", "failed", "sent_bps", "received_bps")
+DEGRADED_SHARE = 0.02
+"""Of segments that were sent again."""
+FAILING_SHARE = 0.5
+"""Of connects that did not succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What views are made of, each refreshed: the window, its pairs, its nodes and edges."""
+
+    window: Window
+    pairing: Pairing
+    grouping: Grouping
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The connections of a view, each once.
+
+    Attributes:
+        slots: of the ends that speak for them.
+        edge: of each, a number of the grouping.
+        speaks: the same as a mask, by slot.
+        total: how many are open before the filter.
+    """
+
+    slots: Integers
+    edge: Integers
+    speaks: Mask
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The edges of a view.
+
+    Attributes:
+        numbers: of the grouping.
+        sums: of each; see `sum_edges` and `add_details`.
+    """
+
+    numbers: Integers
+    sums: Sums
+
+
+def choose(scene: Scene, matching: Mask | None) -> Chosen:
+    """Which connections a view has.
+
+    Args:
+        scene: of which.
+        matching: which slots the filter holds for; None: all. It is enough if it holds for one
+            end.
+    """
+    window, pairing, grouping = scene.window, scene.pairing, scene.grouping
+    speaks = pairing.speaks & (window.status != FREE) & ~window.listens
+    total = int(np.count_nonzero(speaks & (window.status == OPEN)))
+    if matching is not None:
+        partner = pairing.partner
+        speaks &= matching | (matching[partner] & (partner >= 0))
+    slots = np.flatnonzero(speaks)
+    return Chosen(slots, grouping.edge_of[grouping.link[slots]], speaks, total)
+
+
+def places_among(numbers: Integers, size: int) -> Integers:
+    """A table of the place that each number below `size` has among some, or -1."""
+    places = np.full(size, -1, np.intp)
+    places[numbers] = np.arange(len(numbers))
+    return places
+
+
+def sum_edges(scene: Scene, chosen: Chosen, recent: Recent, seconds: float) -> Edges:
+    """All edges that have a connection, with what is needed to say which are shown.
+
+    Args:
+        scene, chosen: as of now.
+        recent: what happened in the window.
+        seconds: the length of what `recent` tells of, for rates.
+
+    Returns:
+        Of each edge `open`, `opened`, `closed`, `failed`, `sent_bps`, `received_bps`,
+        `retransmits`, `segments` and `health`.
+    """
+    grouping, size = scene.grouping, len(scene.grouping.source_of)
+    present = np.bincount(chosen.edge, minlength=size)
+    numbers = np.flatnonzero(present)
+    is_open = scene.window.status[chosen.slots] == OPEN
+    by_edge = {
+        "open": np.bincount(chosen.edge[is_open], minlength=size),
+        "opened": _counted(chosen, grouping, recent.opened, size),
+        "closed": _counted(chosen, grouping, recent.closed, size),
+        "failed": _counted(chosen, grouping, recent.failed, size),
+    } | _moved(scene, chosen, recent, size)
+    sums: Sums = {name: values[numbers].astype(np.int64) for name, values in by_edge.items()}
+    for name in ("sent_bps", "received_bps"):
+        sums[name] = np.rint(sums[name] / seconds).astype(np.int64)
+    _judge(sums)
+    return Edges(numbers, sums)
+
+
+def add_details(scene: Scene, chosen: Chosen, edges: Edges) -> None:
+    """Adds what is only told of edges that are shown.
+
+    `bytes_sent`, `bytes_received`, `ends`, `role_known`, `rtt_us` (the median) and `activity`.
+    """
+    window, pairing, grouping = scene.window, scene.pairing, scene.grouping
+    size = len(edges.numbers)
+    place = places_among(edges.numbers, len(grouping.source_of))[chosen.edge]
+    shown = place >= 0
+    place, slots = place[shown], chosen.slots[shown]
+    outward = pairing.outward[slots]
+    sent, received, rtt = window.sent[slots], window.received[slots], window.rtt_us[slots]
+    failed = window.rows["kind"][slots] == Kind.FAILED
+    alone = np.bincount(place[(pairing.partner[slots] < 0) & ~failed], minlength=size)
+    paired = np.bincount(place[pairing.partner[slots] >= 0], minlength=size)
+    guessed = np.bincount(place[~pairing.role_known[slots]], minlength=size)
+    sums = edges.sums
+    for name, ours, theirs in (("bytes_sent", sent, received), ("bytes_received", received, sent)):
+        total = np.bincount(place, np.where(outward, ours, theirs), size)
+        sums[name] = total.astype(np.int64)
+    sums["ends"] = np.where((paired > 0) & (alone == 0), 2, 1)
+    sums["role_known"] = (guessed == 0).astype(np.int64)
+    sums["rtt_us"] = medians(place[rtt > 0], rtt[rtt > 0], size)
+    moves = sums["sent_bps"] + sums["received_bps"] > 0
+    sums["activity"] = np.where(sums["open"] == 0, 2, np.where(moves, 0, 1))
+
+
+def _counted(chosen: Chosen, grouping: Grouping, slots: Integers, size: int) -> Any:
+    """How many of these slots speak for a connection, by edge."""
+    speaking = slots[chosen.speaks[slots]]
+    return np.bincount(grouping.edge_of[grouping.link[speaking]], minlength=size)
+
+
+def _moved(scene: Scene, chosen: Chosen, recent: Recent, size: int) -> dict[str, Any]:
+    """What counters grew by, from the client to the server and back, by edge."""
+    speaking = chosen.speaks[recent.moved]
+    slots, amounts = recent.moved[speaking], recent.amounts[speaking]
+    edge = scene.grouping.edge_of[scene.grouping.link[slots]]
+    outward = scene.pairing.outward[slots]
+    sent, received = amounts[:, 0], amounts[:, 1]
+    return {
+        "sent_bps": np.bincount(edge, np.where(outward, sent, received), size),
+        "received_bps": np.bincount(edge, np.where(outward, received, sent), size),
+        "retransmits": np.bincount(edge, amounts[:, 2], size),
+        "segments": np.bincount(edge, amounts[:, 3], size),
+    }
+
+
+def _judge(sums: Sums) -> None:
+    """Says of each edge how well it is."""
+    tried = sums["opened"] + sums["failed"]
+    again = sums["retransmits"] > DEGRADED_SHARE * np.maximum(sums["segments"], 1)
+    failing = (sums["failed"] > 0) & (sums["failed"] >= FAILING_SHARE * tried)
+    degraded = (sums["failed"] > 0) | (again & (sums["retransmits"] > 1))
+    sums["health"] = np.where(failing, 2, np.where(degraded, 1, 0))
+
+
+def sum_nodes(sums: Sums, source: Integers, target: Integers, size: int) -> Sums:
+    """Of each node what its edges have; of an edge to itself once. Sent is what went out of it."""
+    twice = source == target
+    counts = {name: sums[name] for name in NODE_SUMS[:4]}
+    counts["problems"] = (sums["health"] > 0).astype(np.int64)
+    counts["retransmits"] = sums["retransmits"]
+    found: Sums = {}
+    for name, values in counts.items():
+        total = np.bincount(source, values, size)
+        total += np.bincount(target, np.where(twice, 0, values), size)
+        found[name] = total.astype(np.int64)
+    sent, received = sums["sent_bps"], sums["received_bps"]
+    for name, out, back in (("sent_bps", sent, received), ("received_bps", received, sent)):
+        total = np.bincount(source, out, size) + np.bincount(target, back, size)
+        found[name] = total.astype(np.int64)
+    return found
