@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
@@ -99,7 +100,11 @@ def test_report_that_was_sent_too_large_is_refused():
 def test_report_that_grows_too_large_is_refused():
     """A few kilobytes of zeros do not take the memory that they stand for."""
     bomb = preamble() + zstd.compress(bytes(64 << 20))
+    tracemalloc.start()
     refused(bomb, "more than 1000000 bytes, decompressed", Limits(decoded_bytes=1_000_000))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 8 << 20
 
 
 def test_window_too_large_is_refused():
