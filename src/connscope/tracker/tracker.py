@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from connscope.capture.ladder import open_tested, wanted_tiers
 from connscope.capture.tier import BATCH_ROWS, CaptureTier, Losses
@@ -18,12 +20,14 @@ from connscope.kernel.resource import Resource
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Kind, Tier, word
 from connscope.table.connections import ConnectionTable
+from connscope.table.pairs import find_other_ends
 from connscope.table.readers import Readers, Taken
 from connscope.tracker.kill_switch import KillSwitch
+from connscope.tracker.roles import RoleFinder, read_port_ranges
 from connscope.tracker.succession import Succession, TierChange, TierOpener
 from connscope.tracker.suspicion import Suspicion
 
-__all__ = ("Tracker",)
+__all__ = ("Connections", "Tracker")
 
 RESYNC_S = 0.25
 """After a loss the next look comes no sooner: a look in each round would make the loss worse."""
@@ -33,6 +37,20 @@ BATCHES_MAX = 64
 
 STOP_CHECK_S = 0.2
 LATE_NS = 1_000_000_000
+
+
+class Connections(NamedTuple):
+    """What is open, connections and listeners.
+
+    Attributes:
+        rows: of kind ``snapshot``, shape (n,).
+        role_evidence: how the role of each was found, as `RoleEvidence`.
+        other_ends: where among these rows the other end of each is, or `NO_OTHER_END`.
+    """
+
+    rows: Rows
+    role_evidence: npt.NDArray[np.uint8]
+    other_ends: npt.NDArray[np.int64]
 
 
 class Tracker(Resource):
@@ -48,6 +66,7 @@ class Tracker(Resource):
         open_tier: opens a tier, if not the one of this machine.
         monotonic: seconds.
         boottime: nanoseconds of the clock of the rows.
+        read_ranges: the ephemeral ports by network namespace.
 
     Attributes:
         table: what is open, as it was found out last.
@@ -62,6 +81,7 @@ class Tracker(Resource):
         open_tier: TierOpener | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         boottime: Callable[[], int] = boottime_ns,
+        read_ranges: Callable[[], dict[int, tuple[int, int]]] = read_port_ranges,
     ) -> None:
         self._config, self._monotonic, self._boottime_ns = config, monotonic, boottime
         self._succession = Succession(
@@ -72,7 +92,7 @@ class Tracker(Resource):
         )
         self._readers = Readers(config.closed_rows, config.when_full, config.reader_expires_s)
         self._kill_switch = KillSwitch(Path(config.debug_dir))
-        self._suspicion = Suspicion()
+        self._suspicion, self._roles = Suspicion(), RoleFinder(read_ranges)
         self._lock, self._stopping = threading.RLock(), threading.Event()
         self._look_due_s = self._looked_s = 0.0
         self._newest_ns = 0
@@ -141,7 +161,10 @@ class Tracker(Resource):
             self._look_due_s = self._monotonic() + self._config.look_interval_s
         told: Rows = np.concatenate((np.empty(0, ROW), *self._told))
         self._told.clear()
-        self._readers.store(told, self._monotonic())
+        if len(told):
+            self._roles.hear(told)
+            self._roles.fill(told, self._monotonic())
+            self._readers.store(told, self._monotonic())
         return told
 
     def _die(self, tier: CaptureTier) -> None:
@@ -198,6 +221,14 @@ class Tracker(Resource):
         found = self.table.settle(self._boottime_ns(), patience)
         self._told.append(found)
         self._suspicion.judge(tier, found)
+
+    def connections(self) -> Connections:
+        """All that is open as it was found out last, with roles and with both ends paired."""
+        with self._lock:
+            rows = self.table.rows()
+            self._roles.see(rows)
+            evidence = self._roles.fill(rows, self._monotonic())
+        return Connections(rows, evidence, find_other_ends(rows))
 
     def take(self, reader: str) -> Taken:
         """The closed and failed connections that this reader has not had yet, see `Readers`."""
