@@ -154,7 +154,7 @@ class BtfTier(OpenedTier):
             part.close()
         self._more = []
         self._look = None
-        if self._ring:
+        if self._ring is not None:  # an empty one is false
             self._ring.close()
             self._ring = None
         if self._core:
