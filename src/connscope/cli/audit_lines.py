@@ -27,7 +27,10 @@ STATES = {
     Cause.NOT_ENTERED: "may not be entered (CAP_SYS_ADMIN)",
     Cause.DELETED: "has no process and no mount any more",
     Cause.APPEARED: "was found later, what it had counted before is not known",
+    Cause.BUSY: "counted on while it was read",
 }
+SPANS = (Cause.APPEARED, Cause.BUSY)
+"""In these states there is a number that is not known exactly."""
 
 
 def audit_line(report: Report) -> str:
@@ -70,7 +73,7 @@ def _states(verdicts: Iterable[Verdict]) -> list[str]:
     """Namespaces of which not everything was compared, a remark for each reason."""
     found = dict[Cause, list[Verdict]]()
     for each in verdicts:
-        if each.state and (each.uncompared or each.state == Cause.APPEARED):
+        if each.state in SPANS or (each.state and each.uncompared):
             found.setdefault(each.state, []).append(each)
     return [_state(cause, each) for cause, each in found.items()]
 

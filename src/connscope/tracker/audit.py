@@ -85,11 +85,18 @@ class Window:
         ever counted, has begun with zero.
         """
         self.end, self.circumstances = end, circumstances
-        if self.state == Cause.APPEARED and end.is_quiet and not self.begin.least.any():
-            seen = (end.seen - self.begin.seen)[:CONNECTIONS]
-            if (seen == end.most[:CONNECTIONS] - self.begin.least[:CONNECTIONS]).all():
-                self.begin = self.begin._replace(most=self.begin.least)
-                self.state = None
+        if self.state == Cause.APPEARED:
+            self._find_beginning()
+        if self.state in (None, Cause.BUSY):
+            is_quiet = self.begin.is_quiet and end.is_quiet
+            self.state = None if is_quiet else Cause.BUSY
+
+    def _find_beginning(self) -> None:
+        seen = (self.end.seen - self.begin.seen)[:CONNECTIONS]
+        told_all = bool((seen == self.end.most[:CONNECTIONS]).all())
+        if told_all and self.end.is_quiet and not self.begin.least.any():
+            self.begin = self.begin._replace(most=self.begin.least)
+            self.state = None
 
 
 class Audit:

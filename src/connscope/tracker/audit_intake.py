@@ -84,6 +84,7 @@ class Intake:
         self.tally, self._start_ns, self.tiers = Tally(), boottime_ns(), set()
         edges = self.edges(looks=True, starts=True)
         self.tally.keep(edges)
+        self._start_ns = boottime_ns()  # what opened meanwhile was told before the edge
         return edges
 
     def edges(
@@ -99,7 +100,7 @@ class Intake:
         first = read_counters(inodes)
         under_way = self._look(starts=starts) if looks else {}
         self._drain()
-        second, now_s = read_counters(first.found), time.monotonic()
+        second, now_s = read_counters(first.found, first.paths), time.monotonic()
         if inodes is None:
             self.refused = first.refused
         found = dict[int, NamespaceEdge]()

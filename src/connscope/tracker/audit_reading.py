@@ -44,28 +44,35 @@ class Readings(NamedTuple):
     Attributes:
         found: by inode.
         refused: inodes of those that may not be read.
+        paths: how those that were found were entered, by inode.
     """
 
     found: Mapping[int, Reading]
     refused: frozenset[int]
+    paths: Mapping[int, Path]
 
 
 class Mib(NamedTuple):
-    """Everything that a namespace counts, and its cookie."""
+    """Everything that a namespace counts, its cookie, and the way there."""
 
     cookie: int
     counters: Mapping[str, int]
+    path: Path
 
 
-def read_counters(within: Collection[int] | None = None) -> Readings:
-    """Reads the namespaces, one after the other; about 0.3 ms each.
+def read_counters(
+    within: Collection[int] | None = None, paths: Mapping[int, Path] | None = None
+) -> Readings:
+    """Reads the namespaces, one after the other; about 0.3 ms each, and 2 ms to find them.
 
     Args:
         within: inodes of those that matter; None: all that a process or mount leads to.
+        paths: ways that led there a moment ago are tried before others are looked for.
     """
-    found, refused = _read_all(within)
+    found, refused = _read_all(within, paths)
     readings = {inode: Reading(mib.cookie, _counters(mib)) for inode, mib in found.items()}
-    return Readings(readings, frozenset(refused))
+    ways = {inode: mib.path for inode, mib in found.items()}
+    return Readings(readings, frozenset(refused), ways)
 
 
 def _counters(mib: Mib) -> npt.NDArray[np.int64]:
@@ -74,10 +81,12 @@ def _counters(mib: Mib) -> npt.NDArray[np.int64]:
 
 def read_established() -> dict[int, int]:
     """How many connections the kernel counts in ESTABLISHED and CLOSE_WAIT: inode → CurrEstab."""
-    return {inode: mib.counters["TcpCurrEstab"] for inode, mib in _read_all(None)[0].items()}
+    return {inode: mib.counters["TcpCurrEstab"] for inode, mib in _read_all()[0].items()}
 
 
-def _read_all(within: Collection[int] | None) -> tuple[dict[int, Mib], set[int]]:
+def _read_all(
+    within: Collection[int] | None = None, paths: Mapping[int, Path] | None = None
+) -> tuple[dict[int, Mib], set[int]]:
     """The namespaces by inode, and those that may not be read.
 
     The process that leads to one may end or go elsewhere before it is read, and then another one
@@ -85,7 +94,8 @@ def _read_all(within: Collection[int] | None) -> tuple[dict[int, Mib], set[int]]
     """
     found, refused = dict[int, Mib](), set[int]()
     for _ in range(ROUNDS):
-        paths = find_network_namespaces()
+        if paths is None:
+            paths = find_network_namespaces()
         left = {
             inode: path
             for inode, path in paths.items()
@@ -100,6 +110,7 @@ def _read_all(within: Collection[int] | None) -> tuple[dict[int, Mib], set[int]]
                 refused.add(inode)
         if left.keys() <= found.keys() | refused:
             break
+        paths = None
     return found, refused
 
 
@@ -113,7 +124,7 @@ def _read(inode: int, path: Path) -> Mib:
     try:
         with entered_network_namespace(path):
             _check(inode, OWN_NAMESPACE)
-            return Mib(_cookie(), read_mib("thread-self"))
+            return Mib(_cookie(), read_mib("thread-self"), path)
     except ProcessLookupError as error:
         raise FileNotFoundError(path) from error
     except NotPermittedError:
@@ -122,7 +133,7 @@ def _read(inode: int, path: Path) -> Mib:
             raise
         mib = read_mib(process.name, process.parent)
         _check(inode, path)
-        return Mib(0, mib)
+        return Mib(0, mib, path)
 
 
 def _check(inode: int, path: Path) -> None:

@@ -100,16 +100,15 @@ def count_rows(rows: Rows, start_ns: int, earlier: SocketIds = NOBODY) -> tuple[
     flags = _flags(words, numbers["segments_sent"] > 0, rows["subflow_of"])
     if len(earlier):
         flags[is_settled(rows) & np.isin(rows["socket_id"], earlier)] &= FLAGS - 1 - BEGINNINGS
-    table = np.bincount(flags if places is None else places * FLAGS + flags)
-    table.resize(len(inodes) * FLAGS)
+    keys = flags if places is None else places * FLAGS + flags
+    table = np.bincount(keys, minlength=len(inodes) * FLAGS)
     counts = np.zeros((len(inodes), len(Seen)), np.int64)
     counts[:, : Seen.RETRANSMITS] = table.reshape(-1, FLAGS) @ BITS
     again = np.flatnonzero(numbers["retransmits"])
     if len(again):
-        again = again[_is_whole(rows, again, start_ns)]
         where = np.zeros(len(again), np.intp) if places is None else places[again]
-        sums = np.bincount(where, numbers["retransmits"][again], len(inodes))
-        counts[:, Seen.RETRANSMITS] = sums
+        sent_again = _signs(rows, again, start_ns) * numbers["retransmits"][again]
+        counts[:, Seen.RETRANSMITS] = np.bincount(where, sent_again, len(inodes))
     return inodes, counts
 
 
@@ -206,13 +205,19 @@ def _is_given_up(words: npt.NDArray[np.void]) -> Mask:
     return mask
 
 
-def _is_whole(rows: Rows, places: npt.NDArray[np.intp], start_ns: int) -> Mask:
-    """Which of some rows are ends of connections that began within the window."""
-    kind = rows["kind"][places]
+def _signs(rows: Rows, places: npt.NDArray[np.intp], start_ns: int) -> npt.NDArray[np.int64]:
+    """Of some rows: 1 where what was sent again counts, -1 where it is taken off, else 0.
+
+    It counts when a connection ends that began within the window. What a server had sent again when
+    the connection opened were SYN-ACKs of its request socket, perhaps long before: it is taken off.
+    """
+    kind, is_server = rows["kind"][places], rows["role"][places] == SERVER
     opened_ns, connect_us = rows["opened_ns"][places], rows["connect_us"][places]
     began_ns = opened_ns.astype(np.int64) - connect_us.astype(np.int64) * 1000
-    mask: Mask = ((kind == FAILED) | (kind == CLOSED)) & (began_ns >= start_ns)
-    return mask
+    adds = (kind == CLOSED) | ((kind == FAILED) & ~is_server)
+    takes = (kind == OPENED) & is_server
+    signs: npt.NDArray[np.int64] = (adds.astype(np.int64) - takes) * (began_ns >= start_ns)
+    return signs
 
 
 class Tally:

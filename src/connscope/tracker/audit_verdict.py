@@ -254,7 +254,7 @@ def judge(
 
 
 def _compare(rule: Rule, place: int, seen: Counts, least: Counts, most: Counts) -> Comparison:
-    saw = saw_most = int(seen[rule.seen])
+    saw = saw_most = max(0, int(seen[rule.seen]))
     if rule.possible is not None:
         saw_most += int(seen[rule.possible])
     return Comparison(rule, saw, saw_most, int(least[place]), int(most[place]))

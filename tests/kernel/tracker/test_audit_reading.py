@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -46,11 +46,26 @@ def test_process_that_does_not_lead_there_any_more_is_no_way(
     assert read[ELSEWHERE.stat().st_ino].cookie != expected
 
 
+def test_way_of_before_is_taken_again(inode: int, monkeypatch: pytest.MonkeyPatch):
+    """It saves a walk through all processes, as long as it leads there."""
+    first, walks = read_counters({inode}), list[None]()
+
+    def find() -> Mapping[int, Path]:
+        walks.append(None)
+        return first.paths
+
+    monkeypatch.setattr(audit_reading, "find_network_namespaces", find)
+    assert read_counters({inode}, first.paths).found.keys() == {inode}
+    assert walks == []
+    assert read_counters({inode}, {inode: ELSEWHERE}).found.keys() == {inode}
+    assert walks == [None]
+
+
 def test_namespace_that_nobody_leads_to_is_not_found(inode: int, monkeypatch: pytest.MonkeyPatch):
     """After some tries."""
     wrong = {inode: NOBODY}
     monkeypatch.setattr(audit_reading, "find_network_namespaces", lambda: wrong)
-    assert read_counters() == ({}, frozenset())
+    assert read_counters() == ({}, frozenset(), {})
 
 
 def test_only_those_that_matter_are_read(inode: int):

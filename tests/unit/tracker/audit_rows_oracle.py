@@ -35,8 +35,10 @@ def _of_one(row: Any, start_ns: int, earlier: set[int]) -> Counter[Seen]:
     if kind == Kind.FAILED and row["error"] and row["exact"] & Group.QUALITY:
         seen[Seen.FAILS] += row["failure"] not in (Failure.NO_PORT, Failure.DENIED)
     began_ns = int(row["opened_ns"]) - int(row["connect_us"]) * 1000
-    if kind in (Kind.CLOSED, Kind.FAILED) and began_ns >= start_ns:
-        seen[Seen.RETRANSMITS] += int(row["retransmits"])
+    if began_ns >= start_ns:
+        adds = kind == Kind.CLOSED or (kind == Kind.FAILED and role != Role.SERVER)
+        takes = kind == Kind.OPENED and role == Role.SERVER
+        seen[Seen.RETRANSMITS] += (int(adds) - int(takes)) * int(row["retransmits"])
     return seen
 
 

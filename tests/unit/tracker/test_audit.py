@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,7 +40,9 @@ class Kernel:
         self.tier.losses = lambda: Losses(rows=self.lost)  # type: ignore[method-assign]
         self.shown: list[Rows] = []
 
-    def read(self, within: Collection[int] | None) -> Readings:
+    def read(
+        self, within: Collection[int] | None, paths: Mapping[int, Path] | None = None
+    ) -> Readings:
         """The counters of those; None: of all."""
         self.noise()
         found = {
@@ -47,7 +50,7 @@ class Kernel:
             for inode, count in self.connects.items()
             if within is None or inode in within
         }
-        return Readings(found, frozenset(self.refused))
+        return Readings(found, frozenset(self.refused), dict.fromkeys(found, Path()))
 
     def connect(
         self, inode: int = 1, times: int = 1, *, seen: bool = True, socket: int = 0
@@ -129,8 +132,11 @@ def test_last_edge_is_a_span_where_it_was_never_quiet(kernel: Kernel):
     audit = begun(kernel)
     kernel.noise = kernel.connect
     audit.settle(tries=2, is_last=True)
-    found = one(audit)
+    found = one(audit, state=Cause.BUSY)
     assert (found.counted, found.saw, found.agrees) == ((3, 4), 3, True)
+    kernel.noise = lambda: None
+    audit.settle()
+    assert one(audit).counted == (4, 4)
 
 
 def test_connect_under_way_at_the_end_is_named(kernel: Kernel):

@@ -103,6 +103,15 @@ def test_retransmits_are_of_connections_that_began_in_the_window():
     assert seen(np.concatenate((old, new, slow)), 100) == {Seen.RETRANSMITS: 5}
 
 
+def test_retransmits_of_a_server_are_those_after_its_handshake():
+    """The request socket may have sent its SYN-ACK again before the window began."""
+    rows = [
+        one_row(**SERVER, kind=kind, retransmits=number)
+        for kind, number in ((Kind.OPENED, 2), (Kind.CLOSED, 7), (Kind.FAILED, 9))
+    ]
+    assert seen(np.concatenate(rows))[Seen.RETRANSMITS] == 5
+
+
 @given(
     sensible_rows(),
     st.lists(st.integers(0, 3), max_size=3, unique=True),
