@@ -31,7 +31,7 @@ export class Network {
     const outside = Math.min(24, Math.ceil(options.nodes / 8));
     for (let peer = 0; peer < outside; peer += 1) this.#peer(peer);
     while (this.nodes.size < options.nodes) this.#process(this.nodes.size % options.hosts);
-    for (const node of [...this.nodes.values()]) this.#connect(node, 1 + this.#below(3));
+    for (const node of [...this.nodes.values()]) this.#connect(node, 1 + this.#below(2));
   }
 
   /** One second later: some nodes are replaced, many counts are others. Returns what changed. */
@@ -102,8 +102,8 @@ export class Network {
     const servers = [...this.nodes.values()].filter((node) => node.listeners.length > 0 || node.outside);
     const near = servers.filter((node) => node.box === from.box);
     for (let turn = 0; turn < times; turn += 1) {
-      const to = this.#random() < 0.6 && near.length > 0 ? this.#one(near) : this.#one(servers);
-      if (to && !(to.outside && from.outside)) this.#edge(from, to);
+      const to = this.#random() < 0.75 && near.length > 0 ? this.#one(near) : this.#one(servers);
+      if (to && to !== from && !(to.outside && from.outside)) this.#edge(from, to);
     }
     this.#sum();
   }
@@ -116,7 +116,7 @@ export class Network {
       id, source: from.id, target: to.id, ports: [to.listeners[0]?.port ?? this.#one([443, 80, 53])],
       role_known: this.#random() > 0.04, ends: from.outside || to.outside ? 1 : 2,
       open: 1 + this.#below(20), opened: this.#below(6), closed: this.#below(4), failed,
-      sent_bps: Math.round(10 ** (1 + this.#random() * 5.5)), received_bps: Math.round(10 ** (1 + this.#random() * 6)),
+      sent_bps: Math.round(10 ** (1 + this.#random() ** 2.2 * 6)), received_bps: Math.round(10 ** (1 + this.#random() ** 2.2 * 6.4)),
       segments: 4000, retransmits: bad > 0.965 ? 80 + this.#below(200) : this.#below(4),
       rtt_us: 100 + this.#below(from.outside || to.outside ? 90_000 : 900),
       health: failed > 0 ? "failing" : bad > 0.965 ? "degraded" : "fine",

@@ -5,7 +5,7 @@ export const SLOT_WIDTH = 116;
 export const SLOT_HEIGHT = 96;
 const PADDING = 10;
 /** Room for the name of the box, above the slots. */
-export const HEADER = 30;
+export const HEADER = 40;
 const ASPECT = 1.5;
 const FEWEST = 4;
 /** Share of slots that are empty at first: room to come for newcomers. */

@@ -14,7 +14,7 @@ export function Bar(): VNode {
   return (
     <header class="bar">
       <a class="skip" href="#main">To the content</a>
-      <span class="brand"><Mark />connscope</span>
+      <h1 class="brand"><Mark />connscope</h1>
       <Query />
       <Live />
       <button type="button" class="plain" onClick={nextTheme} title={`Colours: ${THEME_WORDS[theme]}`}

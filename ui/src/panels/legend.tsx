@@ -14,10 +14,12 @@ const DASHES = [["active", ""], ["idle", "9 5"], ["closed", "1.5 4"]] as const;
 export function Legend(): VNode {
   const { metric } = place.value;
   const { limits } = scene.value.scale;
+  const steps = scene.value.lines.length > 0 ? WIDTHS : [];
   return (
     <div class="legend" aria-label="Legend" role="group">
       <span class="legend-part"><b>{METRIC_NAMES[metric]}</b>
-        {WIDTHS.map((width, step) => (
+        {steps.length === 0 && <span>no lines</span>}
+        {steps.map((width, step) => (
           <span key={width} class="legend-item">
             <Sample width={width} dash="" colour="edge" />
             {step === 0 ? `< ${metricText(limits[0], metric)}` : step === 4 ? `≥ ${metricText(limits[3], metric)}` : metricText(limits[step - 1] ?? 0, metric)}

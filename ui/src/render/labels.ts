@@ -10,8 +10,11 @@ import { healthColour, screenCurve } from "./lines";
 
 const NAME_FONT = "500 12px system-ui, sans-serif";
 const DETAIL_FONT = "400 10.5px system-ui, sans-serif";
+const BOX_FONT = "600 12px system-ui, sans-serif";
 const REASON_FONT = "600 11px system-ui, sans-serif";
-const NAME_LETTERS = 18;
+const NAME_LETTERS = 16;
+/** Where that does not fit. */
+const SHORT_LETTERS = 8;
 /** From this zoom on, the second line is drawn too. */
 const DETAIL_ZOOM = 0.85;
 const MOST_REASONS = 20;
@@ -46,13 +49,40 @@ class Taken {
 
 export function drawLabels(frame: Frame, scene: Scene): void {
   const taken = new Taken();
-  for (const { rectangle } of scene.districts) {
-    const corner = screenOf(frame, { x: rectangle.left, y: rectangle.top });
-    taken.take({ left: corner.x, right: corner.x + 120, top: corner.y - 2, bottom: corner.y + 20 });
-  }
+  drawBoxNames(frame, scene, taken);
+  takeMarks(frame, scene.marks, taken);
   drawReasons(frame, scene, taken);
   for (const mark of byImportance(scene.marks)) {
     if (isLit(frame, "nodes", mark.id)) drawName(frame, mark, taken);
+  }
+}
+
+/** The names of the boxes, over lines that cross them. */
+function drawBoxNames(frame: Frame, scene: Scene, taken: Taken): void {
+  const { context, camera } = frame;
+  for (const { box, part, rectangle } of scene.districts) {
+    const width = (rectangle.right - rectangle.left) * camera.zoom;
+    if (width < 40) continue;
+    const whole = part === 0 ? box || "unknown" : `${box} (${part + 1})`;
+    const name = elided(whole, Math.max(4, Math.floor(width / 8) - 2));
+    const { x, y } = screenOf(frame, { x: rectangle.left, y: rectangle.top });
+    context.font = BOX_FONT;
+    const half = context.measureText(name).width / 2;
+    taken.take({ left: x, right: x + 18 + 2 * half, top: y, bottom: y + 22 });
+    text(frame, name, x + 9 + half, y + 12, BOX_FONT, frame.palette.muted);
+  }
+}
+
+/** No words over marks and their badges. */
+function takeMarks(frame: Frame, marks: readonly Mark[], taken: Taken): void {
+  for (const mark of marks) {
+    const { x, y } = screenOf(frame, mark);
+    const radius = radiusOf(frame, mark);
+    if (!visible(frame, { x, y }, 80)) continue;
+    const badge = mark.node.problems > 0 ? 7 : 0;
+    taken.take({
+      left: x - radius, right: x + radius + badge, top: y - radius - badge, bottom: y + radius,
+    });
   }
 }
 
@@ -67,15 +97,18 @@ function drawName(frame: Frame, mark: Mark, taken: Taken): void {
   const { context, palette, camera } = frame;
   const at = screenOf(frame, mark);
   if (!visible(frame, at, 80)) return;
-  const name = elided(mark.node.label, NAME_LETTERS);
   const detail = camera.zoom >= DETAIL_ZOOM ? elided(mark.node.detail, NAME_LETTERS + 2) : "";
   context.font = NAME_FONT;
-  const half = Math.max(context.measureText(name).width, detail.length * 5.2) / 2 + 2;
   const top = at.y + radiusOf(frame, mark) + 4;
   const bottom = top + (detail ? 27 : 14);
-  if (!taken.take({ left: at.x - half, right: at.x + half, top, bottom })) return;
-  text(frame, name, at.x, top + 6, NAME_FONT, palette.text);
-  if (detail) text(frame, detail, at.x, top + 20, DETAIL_FONT, palette.muted);
+  for (const letters of [NAME_LETTERS, SHORT_LETTERS]) {
+    const name = elided(mark.node.label, letters);
+    const half = Math.max(context.measureText(name).width, detail.length * 5.2) / 2 + 2;
+    if (!taken.take({ left: at.x - half, right: at.x + half, top, bottom })) continue;
+    text(frame, name, at.x, top + 6, NAME_FONT, palette.text);
+    if (detail) text(frame, detail, at.x, top + 20, DETAIL_FONT, palette.muted);
+    return;
+  }
 }
 
 /** Why lines are not fine: on what is selected, else on the worst of all. */
@@ -92,9 +125,11 @@ function drawReasons(frame: Frame, scene: Scene, taken: Taken): void {
     frame.context.font = REASON_FONT;
     const half = frame.context.measureText(reason).width / 2 + 3;
     const length = Math.hypot(curve.end.x - curve.start.x, curve.end.y - curve.start.y);
-    if (length < half * 1.2 || !visible(frame, at, 0)) continue;
-    if (!taken.take({ left: at.x - half, right: at.x + half, top: at.y - 8, bottom: at.y + 8 })) continue;
-    text(frame, reason, at.x, at.y, REASON_FONT, healthColour(frame.palette, line.edge.health));
+    if (length < half * 0.8 || !visible(frame, at, 0)) continue;
+    // On a short line the words would hide it: they go above.
+    const y = length < half * 4 ? at.y - 11 : at.y;
+    if (!taken.take({ left: at.x - half, right: at.x + half, top: y - 8, bottom: y + 8 })) continue;
+    text(frame, reason, at.x, y, REASON_FONT, healthColour(frame.palette, line.edge.health));
     drawn += 1;
   }
 }

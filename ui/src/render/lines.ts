@@ -45,9 +45,14 @@ export function screenCurve(frame: Frame, line: Line, gap: number): Curve | null
   return curveOf(from, radiusOf(frame, line.from), to, radiusOf(frame, line.to) + 1, gap);
 }
 
+/** A step's width; from afar all are thinner, or they would hide the map. */
+function widthOf(step: number, zoom: number): number {
+  return Math.max(0.8, (WIDTHS[step] ?? 1) * Math.min(1, 0.3 + 0.7 * zoom));
+}
+
 function drawLine(frame: Frame, line: Line, colour: string, more: number, arrow = true): void {
   const { context } = frame;
-  const width = (WIDTHS[line.step] ?? 1) + more;
+  const width = widthOf(line.step, frame.camera.zoom) + more;
   context.strokeStyle = colour;
   context.lineWidth = width;
   context.setLineDash(more > 0 ? [] : DASHES[line.edge.activity]);

@@ -1,6 +1,5 @@
 /** Draws a scene: all of it at once into a bitmap, what is hovered or selected over it. */
 import type { Scene } from "../scene/scene";
-import { elided } from "../store/units";
 import { screenOf } from "./frame";
 import type { Frame } from "./frame";
 import { drawLabels } from "./labels";
@@ -53,7 +52,7 @@ export function paintHover(frame: Frame, scene: Scene, hovered: string): void {
 function drawDistricts(frame: Frame, scene: Scene): void {
   const { context, palette, camera } = frame;
   const zoom = camera.zoom;
-  for (const { box, part, rectangle } of scene.districts) {
+  for (const { rectangle } of scene.districts) {
     const { x, y } = screenOf(frame, { x: rectangle.left, y: rectangle.top });
     const width = (rectangle.right - rectangle.left) * zoom;
     const height = (rectangle.bottom - rectangle.top) * zoom;
@@ -65,12 +64,5 @@ function drawDistricts(frame: Frame, scene: Scene): void {
     context.lineWidth = 1;
     context.setLineDash([]);
     context.stroke();
-    if (width < 40) continue;
-    context.font = "600 12px system-ui, sans-serif";
-    context.textAlign = "left";
-    context.textBaseline = "top";
-    context.fillStyle = palette.muted;
-    const name = part === 0 ? box : `${box} (${part + 1})`;
-    context.fillText(elided(name || "unknown", Math.max(4, Math.floor(width / 8) - 2)), x + 9, y + 7);
   }
 }

@@ -43,10 +43,11 @@ export class Chart {
     }, signal);
     this.stage.onCamera = (camera, size) => {
       this.mirror.look(camera, size);
-      atlas.keepCamera(atlas.groupOf(shown.peek()), camera);
+      if (this.#group) atlas.keepCamera(atlas.groupOf(shown.peek()), camera);
     };
     listenToPointer(root, this.stage, {
       select: (target) => {
+        this.#hover(null, { x: 0, y: 0 });
         if (target) select(target.kind, target.id);
         else if (place.peek().selection) select(null);
       },
@@ -91,13 +92,20 @@ export class Chart {
     const measure = (): void => {
       const first = this.stage.size.width === 0;
       this.stage.resize({ width: this.root.clientWidth, height: this.root.clientHeight });
-      if (first) this.#group = "";
       if (first) this.#show(this.stage.scene);
+      else this.#revealSelected();
     };
     const observer = new ResizeObserver(measure);
     observer.observe(this.root);
     this.#aborter.signal.addEventListener("abort", () => observer.disconnect());
     measure();
+  }
+
+  /** The details take room from the map: what they are about stays in sight. */
+  #revealSelected(): void {
+    const chosen = selection.peek();
+    const mark = chosen?.kind === "node" ? this.stage.scene.byId.get(chosen.id) : undefined;
+    if (mark) this.stage.reveal(mark);
   }
 
   #show(scene: Scene): void {

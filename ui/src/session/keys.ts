@@ -1,7 +1,7 @@
 /** Keys of the page. They never fire while something is typed, and take no key of the browser. */
 import { go, pause, select } from "./actions";
 import { current } from "./chart";
-import { helpShown, place, undo } from "./state";
+import { helpShown, place, selection, undo } from "./state";
 
 export const KEYS: readonly (readonly [key: string, does: string])[] = [
   ["m  t  l  o", "map, table, listeners, hosts"],
@@ -47,7 +47,18 @@ const ACTIONS: Record<string, () => void> = {
   u: () => undo.value?.act(),
   "?": () => { helpShown.value = !helpShown.value; },
   Escape: escape,
+  ArrowLeft: toMap,
+  ArrowRight: toMap,
+  ArrowUp: toMap,
+  ArrowDown: toMap,
 };
+
+/** From nowhere, arrows lead to the selected mark, or to where the keyboard was. */
+function toMap(): void {
+  const { activeElement } = document;
+  if (activeElement !== document.body && activeElement?.id !== "main") return;
+  current?.mirror.focus(selection.value?.kind === "node" ? selection.value.id : undefined);
+}
 
 /** Closes one thing: help, else the selection. */
 function escape(): void {
@@ -70,7 +81,7 @@ export function listenToKeys(): void {
     }
     const action = ACTIONS[event.key];
     if (!action || pressing(event)) return;
-    event.preventDefault();
+    if (!event.key.startsWith("Arrow")) event.preventDefault();
     action();
   });
 }

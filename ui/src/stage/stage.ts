@@ -61,9 +61,17 @@ export class Stage {
     this.#ask();
   }
 
-  /** The canvas has another size, in CSS pixels. The middle of the map stays in the middle. */
+  /** The canvas has another size, in CSS pixels. What is drawn stays where it is on the screen. */
   resize(size: Size): void {
     if (size.width === this.size.width && size.height === this.size.height) return;
+    const { x, y, zoom } = this.camera;
+    if (this.size.width > 0) {
+      this.camera = {
+        x: x + (size.width - this.size.width) / 2 / zoom,
+        y: y + (size.height - this.size.height) / 2 / zoom,
+        zoom,
+      };
+    }
     this.size = size;
     const ratio = this.#ratio();
     this.canvas.width = Math.round(size.width * ratio);

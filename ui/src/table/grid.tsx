@@ -23,6 +23,7 @@ export interface GridProps<T> {
 
 export function Grid<T>({ name, columns, rows, id, start, selected, select }: GridProps<T>): VNode {
   const box = useRef<HTMLDivElement>(null);
+  const wanted = useRef(false);
   const order = useRef(new Order<T>(id));
   const [sorting, setSorting] = useState(start);
   const [top, setTop] = useState(0);
@@ -44,6 +45,14 @@ export function Grid<T>({ name, columns, rows, id, start, selected, select }: Gr
   const last = Math.min(sorted.length, Math.ceil((top + height) / ROW) + OVERSCAN);
   const at = Math.max(0, sorted.findIndex((row) => id(row) === active));
 
+  // The row that the keyboard goes to is made by this render, or by the one after the scroll.
+  useLayoutEffect(() => {
+    const row = wanted.current ? box.current?.querySelector<HTMLElement>(`[aria-rowindex="${at + 2}"]`) : null;
+    if (!row) return;
+    wanted.current = false;
+    row.focus({ preventScroll: true });
+  });
+
   const move = (to: number): void => {
     const index = Math.max(0, Math.min(sorted.length - 1, to));
     const row = sorted[index];
@@ -53,7 +62,7 @@ export function Grid<T>({ name, columns, rows, id, start, selected, select }: Gr
     const y = index * ROW;
     if (y < element.scrollTop) element.scrollTop = y;
     else if (y + 2 * ROW > element.scrollTop + element.clientHeight) element.scrollTop = y + 2 * ROW - element.clientHeight;
-    requestAnimationFrame(() => element.querySelector<HTMLElement>("[role=row][tabindex='0']")?.focus({ preventScroll: true }));
+    wanted.current = true;
   };
   const copy = (some: readonly T[]): void => {
     void navigator.clipboard.writeText(asText(some, columns)).then(
@@ -112,7 +121,7 @@ export function Grid<T>({ name, columns, rows, id, start, selected, select }: Gr
 
 /** Stands for rows that are out of sight. */
 function Spacer({ rows }: { rows: number }): VNode {
-  return <div role="presentation" style={{ height: rows * ROW }} />;
+  return <div role="presentation" style={{ height: `${rows * ROW}px` }} />;
 }
 
 interface RowProps<T> {
