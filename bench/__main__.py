@@ -11,7 +11,19 @@ import argparse
 import sys
 import time
 
-from bench.lines import bulk, churn, completeness, look, netlink, procfs, ring, start, syscalls
+from bench.lines import (
+    bulk,
+    churn,
+    completeness,
+    look,
+    netlink,
+    procfs,
+    report,
+    ring,
+    start,
+    syscalls,
+    tracker,
+)
 from bench.lines import filter as filter_line
 from bench.page import write_page
 from bench.result import Result
@@ -24,6 +36,8 @@ LINES = {
     "netlink": netlink.measure,
     "procfs": procfs.measure,
     "filter": filter_line.measure,
+    "tracker": tracker.measure,
+    "report": report.measure,
     "bulk": bulk.measure,
     "syscalls": syscalls.measure,
     "start": start.measure,

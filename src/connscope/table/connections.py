@@ -15,7 +15,7 @@ from connscope.table.ended import RecentlyEnded
 from connscope.table.id_index import ABSENT, IdIndex, are_ids
 from connscope.table.inferred import NOT_YET, beginnings, endings
 from connscope.table.matching import NOBODY, match_rows
-from connscope.table.merge import COUNTERS, merge_rows, need_merge
+from connscope.table.merge import COMPARED, merge_rows, need_merge
 from connscope.table.slots import Slots
 
 __all__ = ("ConnectionTable", "Corrections")
@@ -37,7 +37,6 @@ def _is_one_of(*numbers: int) -> npt.NDArray[np.bool_]:
 BEGINS = _is_one_of(Kind.OPENED, Kind.LISTENING)
 ENDS = _is_one_of(Kind.CLOSED, Kind.FAILED, Kind.UNLISTENED)
 NOT_OPEN = _is_one_of(*NOT_YET, State.CLOSE)
-COMPARED = ("tier", "known", "exact", "opened_ns", *COUNTERS)
 LIVES = BEGINS | ENDS | _is_one_of(Kind.ACCEPTED)
 
 Ids = npt.NDArray[np.uint64]
@@ -121,8 +120,8 @@ class ConnectionTable:
         slots = self._find(ids, rows)
         held = slots != ABSENT
         if held.any():
-            merged = merge_rows(self._slots.take(slots[held]), take_rows(rows, held))
-            put_rows(rows, held, merged)
+            put_rows(rows, held, self._enriched(slots[held], take_rows(rows, held)))
+            rows["connection_id"][held] = self._slots.column("connection_id")[slots[held]]
         late = ~held & self._came_too_late(ids, rows)
         ends, begins = ENDS[kinds], BEGINS[kinds]
         tell = ~late | (kinds == Kind.FAILED)
@@ -134,12 +133,11 @@ class ConnectionTable:
         comes = ~held & ~ends & ~late & (rows["state"] != State.CLOSE)
         self._add(ids[comes], take_rows(rows, comes), told=begins[comes], seen=NEVER)
         self._end(slots[held & ends])
-        self._remember_ends(ids[ends], rows[ends])
+        self._remember_ends(ids[ends], _connected_sockets(rows)[ends])
         return tell, rows
 
-    def _remember_ends(self, ids: Ids, rows: Rows) -> None:
+    def _remember_ends(self, ids: Ids, sockets: Ids) -> None:
         """What this tier has not named yet the next event can only name by its socket."""
-        sockets = _connected_sockets(rows)
         self._ended.add(ids)
         self._ended_sockets.add(sockets)
         self._ended_before.add(sockets[ids == 0])
@@ -211,17 +209,20 @@ class ConnectionTable:
         self._add(ids[fresh], take_rows(rows, fresh), told=False, seen=self._look)
 
     def _take_news(self, slots: Numbers, rows: Rows) -> None:
-        """Replaces rows by newer ones, or merges them where the old ones know more."""
-        old = {column: self._slots.column(column)[slots] for column in COMPARED}
-        merge = np.flatnonzero(need_merge(old, rows))
         own_ids = self._slots.column("connection_id")[slots]
-        if len(merge):
-            rows = rows.copy()
-            merged = merge_rows(self._slots.take(slots[merge]), take_rows(rows, merge))
-            put_rows(rows, merge, merged)
-        self._slots.put(slots, rows)
+        self._slots.put(slots, self._enriched(slots, rows))
         self._slots.column("connection_id")[slots] = own_ids
         self._slots.seen[slots] = self._look
+
+    def _enriched(self, slots: Numbers, rows: Rows) -> Rows:
+        """The rows, and where those of the slots know more, what both say together."""
+        old = {column: self._slots.column(column)[slots] for column in COMPARED}
+        merge = np.flatnonzero(need_merge(old, rows))
+        if not len(merge):
+            return rows
+        rows = rows.copy()
+        put_rows(rows, merge, merge_rows(self._slots.take(slots[merge]), take_rows(rows, merge)))
+        return rows
 
     def settle(self, now_ns: int, patience: int) -> Rows:
         """Ends what looks do not find any more; to be called when the events that came during the
@@ -246,7 +247,7 @@ class ConnectionTable:
         began, ended = beginnings(slots.take(news), now_ns), endings(slots.take(gone), now_ns)
         for column in ("opened_ns", "known", "exact"):
             slots.column(column)[news] = began[column]
-        self._remember_ends(slots.ids[gone], ended)
+        self._remember_ends(slots.ids[gone], _connected_sockets(ended))
         self._end(gone)
         told: Rows = np.concatenate((began, ended))
         told = take_rows(told, told["protocol"] == Protocol.TCP)
@@ -266,10 +267,13 @@ class ConnectionTable:
 
 def _in_rounds(ids: Ids, at: Numbers) -> Iterator[Numbers]:
     """Parts in each of which every id is there once, in the order in which they came."""
-    while len(at):
-        first = np.sort(np.unique(ids[at], return_index=True)[1])
-        yield at[first]
-        at = np.delete(at, first)
+    order = at[np.argsort(ids[at], kind="stable")]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = ids[order[1:]] != ids[order[:-1]]
+    starts = np.flatnonzero(is_first)
+    ranks = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    for rank in range(int(ranks.max(initial=-1)) + 1):
+        yield np.sort(order[ranks == rank])
 
 
 def _connected_sockets(rows: Rows) -> Ids:

@@ -12,12 +12,18 @@ __all__ = ("RecentlyEnded",)
 Ids = npt.NDArray[np.uint64]
 
 
+MOST = 1 << 17
+"""A generation that is full makes room for the next one, however young it is: at 100,000 ends a
+second it still covers more than one."""
+
+
 class RecentlyEnded:
     """The ids of two generations: what is older can be mentioned by nobody any more."""
 
     def __init__(self) -> None:
         self._young, self._old = IdIndex(), IdIndex()
         self._added: list[Ids] = []  # not in the index yet: of most nobody will ask
+        self._added_count = 0
 
     def __len__(self) -> int:
         self._index_added()
@@ -27,11 +33,14 @@ class RecentlyEnded:
         """They end now; what is no id is left out."""
         if len(ids):
             self._added.append(ids)
+            self._added_count += len(ids)
+            if len(self._young) + self._added_count > MOST:
+                self.age()
 
     def _index_added(self) -> None:
         if self._added:
             ids = np.unique(np.concatenate(self._added))
-            self._added.clear()
+            self._added, self._added_count = [], 0
             ids = ids[are_ids(ids) & (self._young.find(ids) == ABSENT)]
             self._young.add(ids, np.zeros(len(ids), np.int64))
 

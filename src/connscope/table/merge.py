@@ -8,10 +8,13 @@ import numpy.typing as npt
 from connscope.row.columns import COLUMNS_OF, Rows
 from connscope.row.words import Group
 
-__all__ = ("COUNTERS", "FACTS", "merge_rows", "need_merge")
+__all__ = ("COMPARED", "COUNTERS", "FACTS", "merge_rows", "need_merge")
 
 COUNTERS = ("bytes_sent", "bytes_received", "segments_sent", "segments_received", "retransmits")
 """They never fall."""
+
+COMPARED = ("tier", "known", "exact", "socket_inode", "opened_ns", *COUNTERS)
+"""What `need_merge` has to know of old rows."""
 
 FACTS = (Group.IDENTITY, Group.ENDS, Group.OWNER, Group.LIFE, Group.JOIN)
 """What hardly changes while a connection lives, so that proof outweighs news. Of what changes all
@@ -31,12 +34,13 @@ def need_merge(old: dict[str, npt.NDArray[np.generic]], new: Rows) -> Mask:
     """Where the old row has something that the new one lacks; elsewhere the new one may replace it.
 
     Args:
-        old: the columns tier, known, exact, opened_ns and `COUNTERS` of the old rows.
+        old: the columns `COMPARED` of the old rows.
         new: of the same connections.
     """
     mask: Mask = (old["tier"] != new["tier"]) | (old["known"] & ~new["known"] != 0)
     mask |= old["exact"] & ~new["exact"] & FACT_BITS != 0
-    mask |= (new["opened_ns"] == 0) & (old["opened_ns"] != 0)
+    for column in ("socket_inode", "opened_ns"):
+        mask |= (new[column] == 0) & (old[column] != 0)
     for column in COUNTERS:
         mask |= new[column] < old[column]
     return mask

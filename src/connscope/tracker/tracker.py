@@ -16,6 +16,7 @@ from connscope.capture.tier import BATCH_ROWS, CaptureTier, Losses
 from connscope.config import Config
 from connscope.errors import FailedError, KernelError
 from connscope.kernel.host.clock import boottime_ns
+from connscope.kernel.host.heap import give_back_freed_memory
 from connscope.kernel.resource import Resource
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Kind, Tier, word
@@ -108,7 +109,9 @@ class Tracker(Resource):
         """
         with self._lock:
             self._succession.open()
-            return self._with_successors(self._look)
+            told = self._with_successors(self._look)
+        give_back_freed_memory()
+        return told
 
     def wait(self, timeout_s: float) -> bool:
         """Waits until there are events or a look is due; False when the time is over."""

@@ -1,10 +1,10 @@
-"""Memory that a batch has used stays with the program for the next one."""
+"""What becomes of memory that was freed: it stays for the next batch, or goes back."""
 
 from __future__ import annotations
 
 import ctypes
 
-__all__ = ("keep_freed_memory",)
+__all__ = ("give_back_freed_memory", "keep_freed_memory")
 
 # <malloc.h> of glibc, mallopt(3).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -23,3 +23,15 @@ def keep_freed_memory() -> None:
         return
     for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
         mallopt(parameter, KEPT_BYTES)
+
+
+def give_back_freed_memory() -> None:
+    """Gives what is free in glibc's heap back to the kernel.
+
+    To load BPF objects takes the types of the whole kernel into memory: 11 MB that are never needed
+    again, and that glibc keeps.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):
+        return
