@@ -54,7 +54,8 @@ class Listeners:
         self._position = 0
 
     def now(self) -> Listening:
-        """All listeners that are open; the pairing is refreshed already."""
+        """All listeners that are open."""
+        self._pairing.refresh()
         self._refresh()
         window = self._window
         is_open = window.status == OPEN

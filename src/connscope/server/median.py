@@ -12,7 +12,8 @@ from connscope.server.keys import Integers
 __all__ = ("medians",)
 
 FEW = 1 << 16
-BUCKETS = 128
+BUCKETS = 129
+BUCKETS_MOST = 1 << 22
 BUCKETS_OF_OCTAVE = 4
 
 
@@ -24,7 +25,7 @@ def medians(groups: Integers, values: npt.NDArray[Any], size: int) -> npt.NDArra
         values: above 0, below 2**32; shape (n,).
         size: how many groups there are.
     """
-    if len(values) <= FEW or size * BUCKETS > 8 * len(values):
+    if len(values) <= FEW or size * BUCKETS > BUCKETS_MOST:
         counts = np.bincount(groups, minlength=size)
         return _picked(groups, values, (counts - 1) // 2, counts)
     # Only the values of the bucket that has the median are sorted.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -87,6 +88,7 @@ class Viewer:
         acked: the last message that it took in.
         last: the last message, in case that it never arrived.
         heard: set when any of this changed.
+        tasks: that serve it.
     """
 
     feed: Feed = field(default_factory=Feed)
@@ -97,6 +99,7 @@ class Viewer:
     acked: int = 0
     last: str = ""
     heard: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: Sequence[asyncio.Task[None]] = ()
 
 
 class Streams:
@@ -108,7 +111,7 @@ class Streams:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._away = OrderedDict[str, Viewer]()
+        self._viewers = OrderedDict[str, Viewer]()
 
     async def serve(self, socket: WebSocket) -> None:
         """One feed, from its opening to its end."""
@@ -140,29 +143,40 @@ class Streams:
         await _send(socket, self._welcome(viewer))
         if viewer.acked < viewer.feed.sequence:
             await socket.send_text(viewer.last)
-        tasks = [
+        viewer.tasks = tasks = [
             asyncio.create_task(work)
             for work in (self._listen(socket, viewer), self._tell(socket, viewer))
         ]
+        self._keep(viewer)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                task.result()
+                if not task.cancelled():  # else the viewer is served elsewhere now
+                    task.result()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._away[viewer.feed.epoch] = viewer
-            if len(self._away) > KEPT:
-                self._away.popitem(last=False)
+
+    def _keep(self, viewer: Viewer) -> None:
+        """For when it comes again: those that are here, and the last that were."""
+        self._viewers[viewer.feed.epoch] = viewer
+        if len(self._viewers) > KEPT + self._server.config.server_viewers_max:
+            self._viewers.popitem(last=False)
 
     def _back(self, resume: Resume | None) -> Viewer | None:
-        """The viewer that comes again, if it misses no more than the last message."""
-        viewer = self._away.pop(resume.epoch, None) if resume else None
+        """The viewer that comes again, if it misses no more than the last message.
+
+        We may not have heard yet that it went: then it is not served there any more.
+        """
+        viewer = self._viewers.get(resume.epoch) if resume else None
         if viewer is None or resume is None:
             return None
         if resume.sequence not in (viewer.feed.sequence, viewer.feed.sequence - 1):
             return None
+        for task in viewer.tasks:
+            task.cancel()
+        del self._viewers[resume.epoch]
         viewer.acked, viewer.heard = resume.sequence, asyncio.Event()
         return viewer
 

@@ -215,7 +215,10 @@ def _signature(rows: Rows) -> Keys:
     )
     joins = rows["known"] & Group.JOIN.value
     return mixed(
-        *(rows[name] for name in STRUCTURE), *wide, joins, rows["isn_local"], rows["isn_peer"]
+        *(rows[name] for name in STRUCTURE),
+        *wide,
+        *(joins, rows["isn_local"], rows["isn_peer"]),
+        *(rows["protocol"], is_listener(rows)),
     )
 
 

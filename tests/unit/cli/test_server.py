@@ -1,0 +1,40 @@
+"""The command ``connscope server``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from connscope.cli.exit_codes import USAGE
+from tests.unit.cli.command import run_connscope
+from tests.unit.server.process import running
+
+
+def test_prints_where_to_look(tmp_path: Path):
+    """The address with the token."""
+    with running(tmp_path) as server:
+        assert server.url.startswith("http://127.0.0.1:")
+        assert len(server.token) > 40
+
+
+def test_a_token_of_a_file_is_not_printed(tmp_path: Path):
+    """It is known to whom it concerns, and works."""
+    path = tmp_path / "token"
+    path.write_text("k" * 30)
+    path.chmod(0o600)
+    with running(tmp_path, "--token-file", str(path)) as server:
+        assert server.url.endswith("/#t=…")
+        with server.client("k" * 30) as asker:
+            assert asker.get("/api/v1/hosts").status_code == 200
+
+
+def test_a_wrong_port_is_usage():
+    """Code 2 and what it may be."""
+    done = run_connscope("server", "--port", "70000")
+    assert done.returncode == USAGE
+    assert "from 0 to 65535" in done.stderr
+
+
+def test_help_names_the_options():
+    """Those that people look for."""
+    done = run_connscope("server", "--help")
+    assert all(option in done.stdout for option in ("--host", "--port", "--token-file", "--socket"))
