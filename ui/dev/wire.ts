@@ -17,7 +17,7 @@ export class Wire {
   snapshot(): object {
     this.#strings.clear();
     this.#sent.clear();
-    return { t: "snapshot", view: this.view, ...this.#rows(), hosts: this.network.hosts };
+    return { t: "snapshot", view: { window_s: 15, ...this.view }, ...this.#rows(), hosts: this.network.hosts };
   }
 
   delta(): object {

@@ -4,7 +4,7 @@ import type { VNode } from "preact";
 import type { ConnectionFact, EdgeFact } from "../protocol/facts";
 import { usePolled } from "../session/polled";
 import { showOnMap } from "../session/chart";
-import { place, shown } from "../session/state";
+import { applied, place, shown } from "../session/state";
 import { bytes, count, micros, percent, rate } from "../store/units";
 import { explainReasons, portsText, problemOf } from "../store/words";
 import { readEdge } from "./facts";
@@ -17,8 +17,8 @@ interface Answer {
 }
 
 export function EdgeDetails({ id }: { id: string }): VNode {
-  const { group, filter } = place.value;
-  const { data, error } = usePolled<Answer>(`edges/${encodeURIComponent(id)}`, { group, filter });
+  const { group } = place.value;
+  const { data, error } = usePolled<Answer>(`edges/${encodeURIComponent(id)}`, { group, filter: applied.value });
   const live = shown.value.edges.get(id);
   const edge = live ?? (data ? readEdge(data.edge) : null);
   if (!edge) {

@@ -5,7 +5,7 @@ import type { ConnectionFact, EdgeFact, ListenerFact, NodeFact } from "../protoc
 import { go, select } from "../session/actions";
 import * as atlas from "../session/atlas";
 import { usePolled } from "../session/polled";
-import { place, shown } from "../session/state";
+import { applied, place, shown } from "../session/state";
 import { showOnMap } from "../session/chart";
 import { count, counted, rate } from "../store/units";
 import { REACH, kindWord, labelOfId, listenerText, problemOf } from "../store/words";
@@ -22,8 +22,8 @@ interface Answer {
 }
 
 export function NodeDetails({ id }: { id: string }): VNode {
-  const { group, filter } = place.value;
-  const { data, error } = usePolled<Answer>(`nodes/${encodeURIComponent(id)}`, { group, filter });
+  const { group } = place.value;
+  const { data, error } = usePolled<Answer>(`nodes/${encodeURIComponent(id)}`, { group, filter: applied.value });
   const live = shown.value.nodes.get(id);
   const node = live ?? (data ? readNode(data.node) : null);
   const edges = [...shown.value.edges.values()];

@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 
 import { go } from "../session/actions";
 import { link, place, shown, tick, waiting } from "../session/state";
+import { DEFAULT_WINDOW_S } from "../store/model";
 import { count } from "../store/units";
 import { Icon } from "./icon";
 import type { IconName } from "./icon";
@@ -17,7 +18,7 @@ export function Empty({ what }: { what: IconName }): VNode | null {
   const filtered = place.value.filter !== "" && totals.total_connections > 0;
   const reason = totals.empty || (filtered
     ? `The filter hides all ${count(totals.total_connections)} connections.`
-    : `No connections in the last ${shown.value.view?.window_s ?? 15} s.`);
+    : `No connections in the last ${shown.value.view?.window_s ?? DEFAULT_WINDOW_S} s.`);
   return (
     <div class="blank">
       <Icon name={what} />

@@ -42,7 +42,7 @@ export function Completeness({ host }: { host: HostFact }): VNode {
   if (share === undefined && !host.audit) return <span class="muted">completeness not known</span>;
   const whole = share === undefined || share >= 1;
   return (
-    <span class={whole ? "" : "degraded"} title={host.audit}>
+    <span class={share === undefined ? "muted" : whole ? "" : "degraded"} title={host.audit}>
       {whole ? "" : "▲ "}{host.audit || percent(share ?? 0)}
     </span>
   );

@@ -5,6 +5,7 @@ import { GROUPS, METRICS } from "../protocol/facts";
 import { go } from "../session/actions";
 import { place, shown } from "../session/state";
 import { METRIC_NAMES } from "../store/metric";
+import { DEFAULT_WINDOW_S } from "../store/model";
 import { kindWord } from "../store/words";
 import { count, counted, rate } from "../store/units";
 
@@ -42,8 +43,7 @@ function Choice<T extends string>({ name, value, options, choose }: ChoiceProps<
 /** How much is shown, of how much: never silently less than all. */
 function Amount(): VNode {
   const { totals, view } = shown.value;
-  const window = view?.window_s ?? place.value.window_s;
-  const kind = view?.group ?? place.value.group;
+  const window = view?.window_s ?? DEFAULT_WINDOW_S;
   const cut = totals.shown_nodes < totals.nodes;
   const hidden = totals.total_connections - totals.connections;
   const by = METRIC_NAMES[view?.metric ?? place.value.metric];
@@ -51,8 +51,8 @@ function Amount(): VNode {
     <div class="amount">
       <span class={cut ? "cut" : ""}>
         {cut
-          ? <>top <b>{count(totals.shown_nodes)}</b> of {counted(totals.nodes, kindWord(kind), kindWord(kind, true))} by {by}</>
-          : <><b>{count(totals.nodes)}</b> {totals.nodes === 1 ? kindWord(kind) : kindWord(kind, true)}</>}
+          ? <>top <b>{count(totals.shown_nodes)}</b> of {counted(totals.nodes, "node")} by {by}</>
+          : <><b>{count(totals.nodes)}</b> {totals.nodes === 1 ? "node" : "nodes"}</>}
       </span>
       <span><b>{count(totals.connections)}</b> {totals.connections === 1 ? "connection" : "connections"}{hidden > 0 ? `, ${count(hidden)} hidden by the filter` : ""}</span>
       <span><b>{rate(totals.sent_bps + totals.received_bps)}</b></span>

@@ -109,5 +109,6 @@ export interface ViewRequest {
   filter: string;
   limit: number;
   metric: Metric;
-  window_s: number;
+  /** Absent: the longest of the server. */
+  window_s?: number;
 }

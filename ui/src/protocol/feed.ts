@@ -65,6 +65,12 @@ export class Feed {
     socket.onclose = () => this.#lose();
   }
 
+  /** Opens the connection anew and takes nothing over: what is here does not fit any more. */
+  restart(): void {
+    this.#resume = null;
+    this.open();
+  }
+
   close(): void {
     this.#closed = true;
     this.#cancelRetry?.();

@@ -62,8 +62,8 @@ function drawBoxNames(frame: Frame, scene: Scene, taken: Taken): void {
   const { context, camera } = frame;
   for (const { box, part, rectangle } of scene.districts) {
     const width = (rectangle.right - rectangle.left) * camera.zoom;
-    if (width < 40) continue;
-    const whole = part === 0 ? box || "unknown" : `${box} (${part + 1})`;
+    if (width < 40 || box === "") continue;
+    const whole = part === 0 ? box : `${box} (${part + 1})`;
     const name = elided(whole, Math.max(4, Math.floor(width / 8) - 2));
     const { x, y } = screenOf(frame, { x: rectangle.left, y: rectangle.top });
     context.font = BOX_FONT;

@@ -31,7 +31,7 @@ const announcer = new Announcer(
 export const announce = (text: string): void => announcer.announce(text);
 
 function viewOf({ group, filter, limit, metric, window_s }: Place): ViewRequest {
-  return { group, filter, limit, metric, window_s };
+  return { group, filter, limit, metric, ...(window_s > 0 ? { window_s } : {}) };
 }
 
 /** Gets in (with the token of the fragment, if there is one) and opens the feed. */
@@ -79,11 +79,13 @@ const listener: FeedListener = {
       model.take(message);
     } catch (error) {
       if (!(error instanceof Gap)) throw error;
-      feed?.subscribe(viewOf(state.place.value));
+      // The same view again would be answered by a delta: only a new connection begins anew.
+      model.reset();
+      feed?.restart();
       return;
     }
     batch(() => {
-      if (message.t === "snapshot") state.waiting.value = false;
+      state.waiting.value = false;
       state.live.value = model.picture();
       if (state.paused.value) state.missed.value = model.changes - changesAtPause;
     });
@@ -92,6 +94,7 @@ const listener: FeedListener = {
   },
   notice(level, text) {
     state.notice.value = { level, text };
+    state.waiting.value = false;
     announce(text);
   },
   lost(reason, retryAt) {

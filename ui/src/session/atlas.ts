@@ -1,8 +1,9 @@
 /** The maps of this session: one layout and one camera for each grouping, and what was done to them. */
 import { signal } from "@preact/signals";
 
-import type { Group, Metric, NodeFact } from "../protocol/facts";
+import type { Group, Metric } from "../protocol/facts";
 import { Layout } from "../layout/layout";
+import type { Member } from "../layout/layout";
 import type { Point } from "../layout/district";
 import type { Camera } from "../render/camera";
 import { EMPTY_SCENE, sceneOf } from "../scene/scene";
@@ -42,7 +43,10 @@ export function keepCamera(group: Group, camera: Camera): void {
   cameras.set(group, camera);
 }
 
-const members = (picture: Picture): NodeFact[] => [...picture.nodes.values()];
+/** Hosts share a district: each in a box of its own would be boxes only. */
+const members = (picture: Picture): Member[] => (
+  Array.from(picture.nodes.values(), ({ id, kind, box }) => ({ id, box: kind === "host" ? "" : box }))
+);
 
 /** Takes a picture in: newcomers get places, the scene is made anew. */
 export function chart(picture: Picture, metric: Metric): void {

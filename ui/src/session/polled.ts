@@ -10,6 +10,8 @@ export interface Polled<T> {
 }
 
 const PERIOD_MS = 2500;
+/** What was refused once is most likely refused again. */
+const AFTER_ERROR_MS = 10_000;
 
 /** GETs `path` every 2.5 s. Parameters that change, or another path, are asked for at once. */
 export function usePolled<T>(path: string, parameters: Record<string, string | number>): Polled<T> {
@@ -24,15 +26,17 @@ export function usePolled<T>(path: string, parameters: Record<string, string | n
     const aborter = new AbortController();
     let timer = 0;
     const ask = async (): Promise<void> => {
+      let pause = PERIOD_MS;
       try {
         const data = await get<T>(path, parameters, aborter.signal);
         setAnswer({ data, error: "", path });
       } catch (error) {
         if (aborter.signal.aborted) return;
         const text = error instanceof Refused ? error.message : "The server does not answer.";
+        pause = AFTER_ERROR_MS;
         setAnswer((before) => ({ data: before.path === path ? before.data : null, error: text, path }));
       }
-      if (!quiet) timer = window.setTimeout(() => void ask(), PERIOD_MS);
+      if (!quiet) timer = window.setTimeout(() => void ask(), pause);
     };
     void ask();
     return () => {

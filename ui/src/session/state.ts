@@ -32,6 +32,8 @@ export const version = signal("");
 /** The viewer's clock in ms, each second, for what is counted down. */
 export const tick = signal(Date.now());
 
+/** The filter of what is shown: one that the server refused has no effect. */
+export const applied = computed(() => shown.value.view?.filter ?? place.value.filter);
 export const paused = computed(() => frozen.value !== null);
 /** `node` or `edge`, and the id of what is selected. */
 export const selection = computed(() => {

@@ -19,12 +19,13 @@ export interface Place {
   table: TableKind;
   theme: Theme;
   limit: number;
+  /** Seconds; 0: the longest of the server. */
   window_s: number;
 }
 
 export const START: Place = {
   screen: "map", group: "process", filter: "", metric: "throughput", selection: "",
-  table: "pairs", theme: "system", limit: 300, window_s: 15,
+  table: "pairs", theme: "system", limit: 300, window_s: 0,
 };
 
 /** Reads a query string; what is not known or not allowed is as at the start. */

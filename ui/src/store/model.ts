@@ -23,6 +23,9 @@ const NO_TOTALS: Totals = {
   total_connections: 0, lost: 0,
 };
 
+/** What docs/api.md has where the server does not say. */
+export const DEFAULT_WINDOW_S = 15;
+
 export const NOTHING: Picture = {
   timeMs: 0, view: null, nodes: new Map(), edges: new Map(), totals: NO_TOTALS, hosts: [],
 };

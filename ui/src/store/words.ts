@@ -2,20 +2,13 @@
 import type { ConnectionFact, EdgeFact, ListenerFact, NodeFact } from "../protocol/facts";
 import { count, counted, endpoint, micros, percent, rate } from "./units";
 
-const KINDS: Record<string, [one: string, many: string]> = {
-  process: ["process", "processes"],
-  executable: ["program", "programs"],
-  host: ["host", "hosts"],
-  user: ["user", "users"],
-  namespace: ["network namespace", "network namespaces"],
-  port: ["port", "ports"],
-  address: ["address", "addresses"],
-  cidr: ["network", "networks"],
+const KINDS: Record<string, string> = {
+  executable: "program", namespace: "network namespace", cidr: "network",
 };
 
-export function kindWord(kind: string, many = false): string {
-  const words = KINDS[kind];
-  return words ? words[many ? 1 : 0] : kind;
+/** What people call a kind of node. */
+export function kindWord(kind: string): string {
+  return KINDS[kind] ?? kind;
 }
 
 /** What to call a node of which only the id is known. */
@@ -31,10 +24,10 @@ export function labelOfId(id: string): string {
 
 /** `redis-server, process on host-1, 14 connections, 2.1 MB/s, 1 problem`. */
 export function describeNode(node: NodeFact): string {
-  const where = node.outside ? "outside" : `on ${node.host || node.box}`;
+  const where = node.outside ? " outside" : node.host && node.kind !== "host" ? ` on ${node.host}` : "";
   const parts = [
     node.label,
-    node.kind === "host" ? "host" : `${kindWord(node.kind)} ${where}`,
+    `${kindWord(node.kind)}${where}`,
     counted(node.open, "connection"),
     rate(node.sent_bps + node.received_bps),
   ];

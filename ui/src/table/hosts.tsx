@@ -4,7 +4,7 @@ import type { VNode } from "preact";
 import { Completeness, SILENT_S } from "../panels/health";
 import type { HostFact } from "../protocol/facts";
 import { shown } from "../session/state";
-import { count, counted, duration } from "../store/units";
+import { counted, duration } from "../store/units";
 
 export function Hosts(): VNode {
   const { hosts } = shown.value;
@@ -33,7 +33,7 @@ function One({ host }: { host: HostFact }): VNode {
         <dt>complete</dt><dd><Completeness host={host} /></dd>
         <dt>lost</dt><dd class={host.lost > 0 ? "degraded" : ""}>{host.lost > 0 ? "▲ " : ""}{counted(host.lost, "row")}</dd>
         <dt>last report</dt><dd class={host.silent_s > SILENT_S ? "degraded" : ""}>{host.silent_s > SILENT_S ? "▲ " : ""}{duration(host.silent_s)} ago</dd>
-        <dt>sees</dt><dd>{counted(host.connections, "connection")}, {count(host.listeners)} listeners</dd>
+        <dt>sees</dt><dd>{counted(host.connections, "connection")}, {counted(host.listeners, "listener")}</dd>
       </dl>
       <ul class="groups" aria-label="What is known">
         {Object.entries(host.groups ?? {}).map(([group, how]) => <li key={group}>{group} <b class={how === "exact" ? "" : "muted"}>{how}</b></li>)}

@@ -5,7 +5,7 @@ import { Toolbar } from "../panels/toolbar";
 import type { ListenerFact } from "../protocol/facts";
 import { select } from "../session/actions";
 import { usePolled } from "../session/polled";
-import { place, shown } from "../session/state";
+import { applied, shown } from "../session/state";
 import { count, endpoint } from "../store/units";
 import { REACH } from "../store/words";
 import { Grid } from "./grid";
@@ -29,7 +29,7 @@ const idOf = (one: ListenerFact): string => (
 );
 
 export function Listen(): VNode {
-  const { filter } = place.value;
+  const filter = applied.value;
   const { data, error } = usePolled<{ listeners: ListenerFact[] }>("listeners", { filter });
   const open = data?.listeners.filter((one) => one.reach === "all" || one.reach === "public").length ?? 0;
   return (

@@ -7,7 +7,7 @@ import { Toolbar } from "../panels/toolbar";
 import type { ConnectionFact } from "../protocol/facts";
 import { go, select } from "../session/actions";
 import { usePolled } from "../session/polled";
-import { place, selection, shown } from "../session/state";
+import { applied, place, selection, shown } from "../session/state";
 import { TABLES } from "../store/address";
 import { count } from "../store/units";
 import { labelOfId, textOf } from "../store/words";
@@ -68,8 +68,7 @@ const idOf = (one: ConnectionFact): string => (
 );
 
 function Connections(): VNode {
-  const { filter } = place.value;
-  const { data, error } = usePolled<Connections>("connections", { filter, limit: MOST_CONNECTIONS });
+  const { data, error } = usePolled<Connections>("connections", { filter: applied.value, limit: MOST_CONNECTIONS });
   const columns = connectionColumns(shown.value.timeMs);
   if (!data) return <div class="blank">{error ? <p role="alert">{error}</p> : <p class="muted">Asking…</p>}</div>;
   if (data.connections.length === 0) return <Empty what="table" />;

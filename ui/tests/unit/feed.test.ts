@@ -110,6 +110,17 @@ test("a malformed message ends the connection, and nothing is resumed", () => {
   expect(sockets[1]?.sent[0]).toEqual({ t: "hello", protocol: 1 });
 });
 
+test("a restart takes nothing over: the server sends all of it again", () => {
+  const { feed, sockets, waits } = rig();
+  feed.open();
+  sockets[0]?.onopen?.();
+  sockets[0]?.say(WELCOME);
+  feed.restart();
+  sockets[1]?.onopen?.();
+
+  expect([sockets[0]?.closed, sockets[1]?.sent[0], waits]).toEqual([true, { t: "hello", protocol: 1 }, []]);
+});
+
 test("a closed feed stays closed", () => {
   const { feed, sockets, waits } = rig();
   feed.open();
