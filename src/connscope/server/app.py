@@ -31,7 +31,8 @@ __all__ = ("make_app",)
 
 API = "/api/v1"
 SESSION_BYTES = 4096
-KEEP_UP_S = 1.0
+KEEP_UP_S = 0.9
+"""More often than a topology gets old."""
 Answer = Callable[[Request], Awaitable[Response]]
 
 
@@ -193,9 +194,12 @@ def _keeping_up(
     """Takes in every second what came, so that the first who asks need not wait for all of it."""
 
     async def keep_up() -> None:
+        clock = asyncio.get_running_loop().time
+        due_s = clock()
         while True:
-            server.live.keep_up(server.clock())
-            await asyncio.sleep(KEEP_UP_S)
+            server.live.keep_up(server.clock(), server.wall())
+            due_s = max(due_s + KEEP_UP_S, clock())
+            await asyncio.sleep(due_s - clock())
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -36,6 +36,10 @@ NO_ROWS = np.zeros(0, ROW)
 UNUSED_S = 60.0
 FILTERS_KEPT = 64
 SIGHTS_KEPT = 64
+VIEWS_KEPT_UP = 8
+FRESH_S = 1.0
+"""A topology is not made anew before."""
+ASKED_S = 3.0
 LISTENERS_OF_NODE = 64
 
 Mask = npt.NDArray[np.bool_]
@@ -80,6 +84,19 @@ class Sight:
     time_ns: int
 
 
+@dataclass(slots=True)
+class _Look:
+    """A sight, when it was taken, and when somebody asked for it last."""
+
+    sight: Sight
+    at_s: float
+    asked_s: float = 0.0
+
+    def is_wanted(self, now_s: float) -> bool:
+        """Somebody will ask again soon."""
+        return now_s - self.asked_s < ASKED_S
+
+
 class Live:
     """All that the server knows.
 
@@ -98,7 +115,7 @@ class Live:
         self._forget_s = forget_s
         self._groupings = dict[str, Grouping]()
         self._matchings = dict[str, Matching]()
-        self._sights = dict[ViewOptions, tuple[int, Sight]]()
+        self._sights = dict[ViewOptions, _Look]()
         self._began_s: float | None = None
 
     def take(self, report: Report, now_s: float, wall_ns: int) -> Applied:
@@ -143,9 +160,14 @@ class Live:
             if now_s - grouping.used_s > UNUSED_S:
                 del self._groupings[name]
 
-    def keep_up(self, now_s: float) -> None:
-        """Takes in what came, so that whoever asks next need not wait for it."""
+    def keep_up(self, now_s: float, wall_ns: int) -> None:
+        """Takes in what came, and looks at what somebody looks at, so that nobody waits for it."""
         self.grouping(ViewOptions().group, now_s)
+        self.listeners.now()
+        asked = [(each, look) for each, look in self._sights.items() if look.is_wanted(now_s)]
+        for options, look in asked[-VIEWS_KEPT_UP:]:
+            self._sights[options] = self._look(options, now_s, wall_ns)
+            self._sights[options].asked_s = look.asked_s
 
     def grouping(self, name: str, now_s: float) -> Grouping:
         """The grouping of that name, refreshed."""
@@ -174,22 +196,24 @@ class Live:
         return matching.mask(self.window, self.hosts, now_s)
 
     def sight(self, options: ViewOptions, now_s: float, wall_ns: int) -> Sight:
-        """The topology of a view: computed at most once a second, for all who want it.
+        """The topology of a view, less than a second old: one for all who want it.
 
         Raises:
             FilterError: its filter is none.
         """
-        found = self._sights.get(options)
-        if found and found[0] == int(now_s):
-            return found[1]
-        grouping = self.grouping(options.group, now_s)
-        chosen = self.choose(grouping, options.filter, now_s)
-        sight = self._sight(options, grouping, chosen, now_s, wall_ns)
-        self._sights.pop(options, None)
-        self._sights[options] = (int(now_s), sight)
+        found = self._sights.pop(options, None)
+        if found is None or now_s - found.at_s >= FRESH_S:
+            found = self._look(options, now_s, wall_ns)
+        found.asked_s = now_s
+        self._sights[options] = found
         if len(self._sights) > SIGHTS_KEPT:
             del self._sights[next(iter(self._sights))]
-        return sight
+        return found.sight
+
+    def _look(self, options: ViewOptions, now_s: float, wall_ns: int) -> _Look:
+        grouping = self.grouping(options.group, now_s)
+        chosen = self.choose(grouping, options.filter, now_s)
+        return _Look(self._sight(options, grouping, chosen, now_s, wall_ns), now_s)
 
     def part(
         self,

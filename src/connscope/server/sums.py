@@ -28,6 +28,7 @@ __all__ = (
     "Sums",
     "add_details",
     "choose",
+    "node_total",
     "places_among",
     "sum_edges",
     "sum_nodes",
@@ -197,17 +198,25 @@ def _judge(sums: Sums) -> None:
     sums["health"] = np.where(failing, 2, np.where(degraded, 1, 0))
 
 
+def node_total(
+    values: npt.NDArray[Any], source: Integers, target: Integers, size: int
+) -> npt.NDArray[Any]:
+    """Of each node what its edges have; of an edge to itself once."""
+    total = np.bincount(source, values, size)
+    total += np.bincount(target, np.where(source == target, 0, values), size)
+    return total
+
+
 def sum_nodes(sums: Sums, source: Integers, target: Integers, size: int) -> Sums:
-    """Of each node what its edges have; of an edge to itself once. Sent is what went out of it."""
-    twice = source == target
-    counts = {name: sums[name] for name in NODE_SUMS[:4]}
-    counts["problems"] = (sums["health"] > 0).astype(np.int64)
-    counts["retransmits"] = sums["retransmits"]
-    found: Sums = {}
-    for name, values in counts.items():
-        total = np.bincount(source, values, size)
-        total += np.bincount(target, np.where(twice, 0, values), size)
-        found[name] = total.astype(np.int64)
+    """NODE_SUMS of each node, and `problems`: its edges that are not fine.
+
+    Sent is what went out of it, received what came in; an edge to itself does both.
+    """
+    counts = {name: sums[name] for name in NODE_SUMS[:4]} | {"problems": sums["health"] > 0}
+    found: Sums = {
+        name: node_total(values, source, target, size).astype(np.int64)
+        for name, values in counts.items()
+    }
     sent, received = sums["sent_bps"], sums["received_bps"]
     for name, out, back in (("sent_bps", sent, received), ("received_bps", received, sent)):
         total = np.bincount(source, out, size) + np.bincount(target, back, size)

@@ -22,6 +22,7 @@ from connscope.server.sums import (
     Scene,
     Sums,
     add_details,
+    node_total,
     places_among,
     sum_edges,
     sum_nodes,
@@ -85,10 +86,10 @@ def summarize(
     source, target = node_place[source], node_place[target]
     if metric == "rtt":
         add_details(scene, chosen, every)
-    node_sums = sum_nodes(every.sums, source, target, len(numbers))
-    rank = _ranked(metric, every.sums, node_sums, source, target)
+    rank = _ranked(metric, every.sums, source, target, len(numbers))
     order = np.lexsort((numbers, -rank))[:limit]
     place = places_among(order, len(numbers))
+    node_sums = _sums_of_shown(every.sums, place[source], place[target], len(order))
     shown = np.flatnonzero((place[source] >= 0) & (place[target] >= 0))
     totals = _totals(every.sums, shown, len(numbers), len(order))
     totals["total_connections"] = chosen.total
@@ -99,7 +100,7 @@ def summarize(
     of_edge = places_among(edges.numbers, len(grouping.source_of))
     return Topology(
         nodes=numbers[order],
-        node_sums={name: values[order] for name, values in node_sums.items()},
+        node_sums=node_sums,
         edges=edges.numbers,
         sources=place[source[shown]],
         targets=place[target[shown]],
@@ -111,19 +112,31 @@ def summarize(
 
 
 def _ranked(
-    metric: str, sums: Sums, node_sums: Sums, source: Integers, target: Integers
+    metric: str, sums: Sums, source: Integers, target: Integers, size: int
 ) -> npt.NDArray[Any]:
-    if metric == "throughput":
-        # Of those that are quiet, who has more connections.
-        quiet = node_sums["open"] / (node_sums["open"].max(initial=0) + 1)
-        rank: npt.NDArray[Any] = node_sums["sent_bps"] + node_sums["received_bps"] + quiet
-        return rank
+    """What the nodes are ordered by."""
     if metric == "rtt":
-        slowest = np.zeros(len(node_sums["open"]))
+        slowest = np.zeros(size)
         np.maximum.at(slowest, source, sums["rtt_us"])
         np.maximum.at(slowest, target, sums["rtt_us"])
         return slowest
-    return node_sums["open" if metric == "connections" else metric]
+    if metric == "throughput":
+        moved = node_total(sums["sent_bps"] + sums["received_bps"], source, target, size)
+        # Of those that are quiet, who has more connections.
+        connections = node_total(sums["open"], source, target, size)
+        rank: npt.NDArray[Any] = moved + connections / (connections.max(initial=0) + 1)
+        return rank
+    values = sums["open" if metric == "connections" else metric]
+    return node_total(values, source, target, size)
+
+
+def _sums_of_shown(sums: Sums, source: Integers, target: Integers, size: int) -> Sums:
+    """Of each shown node; an end that is not shown is in place -1."""
+    touching = np.flatnonzero((source >= 0) | (target >= 0))
+    source, target = source[touching] % (size + 1), target[touching] % (size + 1)
+    some = {name: values[touching] for name, values in sums.items()}
+    every = sum_nodes(some, source, target, size + 1)
+    return {name: values[:size] for name, values in every.items()}
 
 
 def _totals(sums: Sums, shown: Integers, nodes: int, shown_nodes: int) -> dict[str, Any]:
