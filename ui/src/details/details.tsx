@@ -4,7 +4,7 @@ import type { VNode } from "preact";
 
 import { select } from "../session/actions";
 import { selection } from "../session/state";
-import { Icon } from "../panels/icon";
+import { Icon } from "../parts/icon";
 import { EdgeDetails } from "./edge";
 import { NodeDetails } from "./node";
 

@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 
 import type { ConnectionFact, EdgeFact } from "../protocol/facts";
 import { usePolled } from "../session/polled";
-import { showOnMap } from "../session/chart";
+import { showOnMap } from "../map/chart";
 import { applied, place, shown } from "../session/state";
 import { bytes, count, micros, percent, rate } from "../store/units";
 import { explainReasons, portsText, problemOf } from "../store/words";

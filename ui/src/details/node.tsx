@@ -3,10 +3,10 @@ import type { VNode } from "preact";
 
 import type { ConnectionFact, EdgeFact, ListenerFact, NodeFact } from "../protocol/facts";
 import { go, select } from "../session/actions";
-import * as atlas from "../session/atlas";
+import * as atlas from "../map/atlas";
 import { usePolled } from "../session/polled";
 import { applied, place, shown } from "../session/state";
-import { showOnMap } from "../session/chart";
+import { showOnMap } from "../map/chart";
 import { count, counted, rate } from "../store/units";
 import { REACH, kindWord, labelOfId, listenerText, problemOf } from "../store/words";
 import { readEdge, readNode } from "./facts";

@@ -13,7 +13,7 @@ import { Table } from "../table/table";
 import { Bar } from "./bar";
 import { Health } from "./health";
 import { Help } from "./help";
-import { MapScreen } from "./map";
+import { MapScreen } from "../map/map";
 import { Rail } from "./rail";
 import { Outdated, Locked } from "./gates";
 

@@ -5,7 +5,7 @@ import { go, pause } from "../session/actions";
 import { helpShown, link, missed, notice, paused, place, shown } from "../session/state";
 import { nextTheme } from "../session/theme";
 import { clock, counted } from "../store/units";
-import { Icon } from "./icon";
+import { Icon } from "../parts/icon";
 
 const THEME_WORDS = { system: "as the system", light: "light", dark: "dark" } as const;
 

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 
 import { link } from "../session/state";
-import { Icon } from "./icon";
+import { Icon } from "../parts/icon";
 
 export function Locked(): VNode {
   const reason = link.value.state === "locked" ? link.value.reason : "";

@@ -5,8 +5,8 @@ import type { VNode } from "preact";
 import { KEYS } from "../session/keys";
 import { go } from "../session/actions";
 import { helpShown, version } from "../session/state";
-import { Icon } from "./icon";
-import { Shape } from "./legend";
+import { Icon } from "../parts/icon";
+import { Shape } from "../map/legend";
 
 const EXAMPLES: readonly (readonly [query: string, shows: string])[] = [
   ["nginx", "nginx in any name, port or address"],

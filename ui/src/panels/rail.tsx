@@ -4,7 +4,7 @@ import type { VNode } from "preact";
 import { go } from "../session/actions";
 import { place } from "../session/state";
 import type { Screen } from "../store/address";
-import { Icon } from "./icon";
+import { Icon } from "../parts/icon";
 
 const ITEMS: readonly (readonly [screen: Screen, name: string, key: string])[] = [
   ["map", "Map", "m"], ["table", "Table", "t"], ["listen", "Listen", "l"], ["hosts", "Hosts", "o"],

@@ -1,6 +1,6 @@
 /** Keys of the page. They never fire while something is typed, and take no key of the browser. */
 import { go, pause, select } from "./actions";
-import { current } from "./chart";
+import { current } from "../map/chart";
 import { helpShown, place, selection, undo } from "./state";
 
 export const KEYS: readonly (readonly [key: string, does: string])[] = [

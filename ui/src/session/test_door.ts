@@ -1,6 +1,6 @@
 /** What tests may ask of a running page: canvas content is not asserted by pixels. */
-import { scene } from "./atlas";
-import { current } from "./chart";
+import { scene } from "../map/atlas";
+import { current } from "../map/chart";
 import { shown } from "./state";
 
 export interface TestDoor {

@@ -1,15 +1,13 @@
 /** A table of any length: only rows in sight are in the page; keyboard, sort, selection, copy. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { VNode } from "preact";
 
-import { Icon } from "../panels/icon";
+import { Icon } from "../parts/icon";
 import { announce } from "../session/actions";
 import { counted } from "../store/units";
 import { asText, Order } from "./order";
 import type { Column, Sorting } from "./order";
-
-const ROW = 30;
-const OVERSCAN = 8;
+import { ROW, useRowsInSight } from "./rows_in_sight";
 
 export interface GridProps<T> {
   name: string;
@@ -22,99 +20,105 @@ export interface GridProps<T> {
 }
 
 export function Grid<T>({ name, columns, rows, id, start, selected, select }: GridProps<T>): VNode {
-  const box = useRef<HTMLDivElement>(null);
-  const wanted = useRef(false);
   const order = useRef(new Order<T>(id));
   const [sorting, setSorting] = useState(start);
-  const [top, setTop] = useState(0);
-  const [height, setHeight] = useState(600);
   const [active, setActive] = useState("");
   const sorted = order.current.of(rows, columns, sorting, performance.now());
-
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (!element) return;
-    const observer = new ResizeObserver(() => setHeight(element.clientHeight));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
+  const at = Math.max(0, sorted.findIndex((row) => id(row) === active));
+  const sight = useRowsInSight(sorted.length, at);
+  const { box, first, last } = sight;
   const template = columns.map((column) => column.width).join(" ");
   useEffect(() => { box.current?.style.setProperty("--columns", template); }, [template]);
 
-  const first = Math.max(0, Math.floor(top / ROW) - OVERSCAN);
-  const last = Math.min(sorted.length, Math.ceil((top + height) / ROW) + OVERSCAN);
-  const at = Math.max(0, sorted.findIndex((row) => id(row) === active));
-
-  // The row that the keyboard goes to is made by this render, or by the one after the scroll.
-  useLayoutEffect(() => {
-    const row = wanted.current ? box.current?.querySelector<HTMLElement>(`[aria-rowindex="${at + 2}"]`) : null;
-    if (!row) return;
-    wanted.current = false;
-    row.focus({ preventScroll: true });
-  });
-
-  const move = (to: number): void => {
-    const index = Math.max(0, Math.min(sorted.length - 1, to));
-    const row = sorted[index];
-    const element = box.current;
-    if (!row || !element) return;
-    setActive(id(row));
-    const y = index * ROW;
-    if (y < element.scrollTop) element.scrollTop = y;
-    else if (y + 2 * ROW > element.scrollTop + element.clientHeight) element.scrollTop = y + 2 * ROW - element.clientHeight;
-    wanted.current = true;
-  };
-  const copy = (some: readonly T[]): void => {
-    void navigator.clipboard.writeText(asText(some, columns)).then(
-      () => announce(`${counted(some.length, "row")} copied`),
-      () => announce("the browser does not let us copy"),
-    );
-  };
   const key = (event: KeyboardEvent): void => {
-    const page = Math.max(1, Math.floor(height / ROW) - 2);
-    const steps: Record<string, number> = {
-      ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0,
-      End: sorted.length - 1,
-    };
-    const to = steps[event.key];
-    const row = sorted[at];
     if ((event.target as HTMLElement).closest("[role=columnheader]")) return;
-    if (to !== undefined) move(to);
-    else if (event.key === "Enter" && row && select) select(row);
-    else if (event.key === "c" && (event.ctrlKey || event.metaKey) && row && !getSelection()?.toString()) copy([row]);
+    const to = destination(event.key, at, sorted.length, sight.page);
+    const row = sorted[to ?? at];
+    if (!row) return;
+    if (to !== null) {
+      setActive(id(row));
+      sight.focusRow(to);
+    } else if (event.key === "Enter" && select) select(row);
+    else if (isCopy(event)) copy([row], columns);
     else return;
     event.preventDefault();
   };
-  const sortBy = (column: string): void => {
-    const descending = sorting.column === column ? !sorting.descending : true;
+  const sort = (next: Sorting): void => {
     order.current.forget();
-    setSorting({ column, descending });
+    setSorting(next);
   };
+  const tabbed = at >= first && at < last ? at : first;
 
   return (
     <div class="grid-frame">
       <div ref={box} class="grid" role="grid" aria-label={name} aria-rowcount={sorted.length + 1}
-        aria-colcount={columns.length} onKeyDown={key} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
-        <div role="row" aria-rowindex={1} class="grid-head">
-          {columns.map((column) => (
-            <div role="columnheader" key={column.id} class={column.numeric ? "number" : ""}
-              aria-sort={sorting.column === column.id ? (sorting.descending ? "descending" : "ascending") : "none"}>
-              <button type="button" onClick={() => sortBy(column.id)} title={column.hint}>
-                {column.title}<span class="arrow" aria-hidden="true">{sorting.column === column.id ? (sorting.descending ? "▼" : "▲") : ""}</span>
-              </button>
-            </div>
-          ))}
-        </div>
+        aria-colcount={columns.length} onKeyDown={key}
+        onScroll={(event) => sight.scrolled(event.currentTarget.scrollTop)}>
+        <Head columns={columns} sorting={sorting} sort={sort} />
         <Spacer rows={first} />
         {sorted.slice(first, last).map((row, index) => (
-          <Row key={id(row)} row={row} columns={columns} index={first + index} selected={selected === id(row)}
-            tabbed={first + index === at || (index === 0 && (at < first || at >= last))}
-            open={() => { setActive(id(row)); select?.(row); }} selectable={select !== undefined} />
+          <Row key={id(row)} row={row} columns={columns} index={first + index}
+            selected={selected === id(row)} tabbed={first + index === tabbed}
+            selectable={select !== undefined}
+            open={() => { setActive(id(row)); select?.(row); }} />
         ))}
         <Spacer rows={sorted.length - last} />
       </div>
-      <button type="button" class="copy" onClick={() => copy(sorted)} disabled={sorted.length === 0}
-        title="Copy all rows, with tabs between columns"><Icon name="copy" />Copy {counted(sorted.length, "row")}</button>
+      <button type="button" class="copy" onClick={() => copy(sorted, columns)}
+        disabled={sorted.length === 0} title="Copy all rows, with tabs between columns">
+        <Icon name="copy" />Copy {counted(sorted.length, "row")}
+      </button>
+    </div>
+  );
+}
+
+/** The row that a key leads to from row `at`; null if it leads nowhere. */
+function destination(key: string, at: number, count: number, page: number): number | null {
+  const steps: Record<string, number> = {
+    ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: count,
+  };
+  const to = steps[key];
+  return to === undefined ? null : Math.max(0, Math.min(count - 1, to));
+}
+
+/** Ctrl-C, unless text is marked: that is the browser's. */
+function isCopy(event: KeyboardEvent): boolean {
+  return event.key === "c" && (event.ctrlKey || event.metaKey) && !getSelection()?.toString();
+}
+
+function copy<T>(rows: readonly T[], columns: readonly Column<T>[]): void {
+  // Browsers have no clipboard for pages that are neither local nor HTTPS.
+  const clipboard = navigator.clipboard as Clipboard | undefined;
+  const copied = clipboard?.writeText(asText(rows, columns)) ?? Promise.reject(new Error("none"));
+  void copied.then(
+    () => announce(`${counted(rows.length, "row")} copied`),
+    () => announce("the browser does not let us copy"),
+  );
+}
+
+interface HeadProps<T> {
+  columns: readonly Column<T>[];
+  sorting: Sorting;
+  sort(next: Sorting): void;
+}
+
+function Head<T>({ columns, sorting, sort }: HeadProps<T>): VNode {
+  return (
+    <div role="row" aria-rowindex={1} class="grid-head">
+      {columns.map(({ id, title, hint, numeric }) => {
+        const sorted = sorting.column === id;
+        const direction = sorting.descending ? "descending" : "ascending";
+        return (
+          <div role="columnheader" key={id} class={numeric ? "number" : ""}
+            aria-sort={sorted ? direction : "none"}>
+            <button type="button" title={hint}
+              onClick={() => sort({ column: id, descending: !sorted || !sorting.descending })}>
+              {title}
+              {sorted && <span class="arrow" aria-hidden="true">{sorting.descending ? "▼" : "▲"}</span>}
+            </button>
+          </div>
+        );
+      })}
     </div>
   );
 }
@@ -141,7 +145,8 @@ function Row<T>({ row, columns, index, selected, tabbed, selectable, open }: Row
       {columns.map((column, place) => {
         const text = column.text(row);
         const classes = [column.numeric ? "number" : "", column.look?.(row) ?? ""].join(" ").trim();
-        return <div role={place === 0 ? "rowheader" : "gridcell"} key={column.id} class={classes} title={text}>{text || "–"}</div>;
+        const role = place === 0 ? "rowheader" : "gridcell";
+        return <div role={role} key={column.id} class={classes} title={text}>{text || "–"}</div>;
       })}
     </div>
   );

@@ -1,7 +1,7 @@
 /** Who listens where, and who can reach it: the exposure of each host. */
 import type { VNode } from "preact";
 
-import { Toolbar } from "../panels/toolbar";
+import { Toolbar } from "../parts/toolbar";
 import type { ListenerFact } from "../protocol/facts";
 import { select } from "../session/actions";
 import { usePolled } from "../session/polled";

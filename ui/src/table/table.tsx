@@ -2,8 +2,8 @@
 import { useMemo } from "preact/hooks";
 import type { VNode } from "preact";
 
-import { Empty } from "../panels/empty";
-import { Toolbar } from "../panels/toolbar";
+import { Empty } from "../parts/empty";
+import { Toolbar } from "../parts/toolbar";
 import type { ConnectionFact } from "../protocol/facts";
 import { go, select } from "../session/actions";
 import { usePolled } from "../session/polled";

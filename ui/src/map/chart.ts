@@ -9,10 +9,10 @@ import type { Direction, Target } from "../scene/pick";
 import type { Scene } from "../scene/scene";
 import { listenToPointer } from "../stage/pointer";
 import { Stage } from "../stage/stage";
-import { go, select } from "./actions";
+import { go, select } from "../session/actions";
 import * as atlas from "./atlas";
-import { hovered, place, selection, shown } from "./state";
-import { coloursChanged, reducedMotion } from "./theme";
+import { hovered, place, selection, shown } from "../session/state";
+import { coloursChanged, reducedMotion } from "../session/theme";
 
 const TIDY_MS = 400;
 const NUDGE = 24;

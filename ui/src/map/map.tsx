@@ -2,16 +2,16 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { VNode } from "preact";
 
-import { scene } from "../session/atlas";
-import { Chart } from "../session/chart";
+import { scene } from "./atlas";
+import { Chart } from "./chart";
 import { undo } from "../session/state";
 import { Card } from "./card";
 import type { Hover } from "./card";
-import { Empty } from "./empty";
-import { Icon } from "./icon";
-import type { IconName } from "./icon";
+import { Empty } from "../parts/empty";
+import { Icon } from "../parts/icon";
+import type { IconName } from "../parts/icon";
 import { Legend } from "./legend";
-import { Toolbar } from "./toolbar";
+import { Toolbar } from "../parts/toolbar";
 
 export function MapScreen(): VNode {
   const root = useRef<HTMLDivElement>(null);

@@ -4,7 +4,7 @@ import type { VNode } from "preact";
 
 import { readPalette } from "../render/palette";
 import { outline } from "../render/marks";
-import { scene } from "../session/atlas";
+import { scene } from "./atlas";
 import { place } from "../session/state";
 import { coloursChanged } from "../session/theme";
 import { METRIC_NAMES, WIDTHS, metricText } from "../store/metric";

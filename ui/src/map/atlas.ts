@@ -10,7 +10,7 @@ import { EMPTY_SCENE, sceneOf } from "../scene/scene";
 import type { Scene } from "../scene/scene";
 import type { Picture } from "../store/model";
 import { loadPins, savePins } from "./pins";
-import { undo } from "./state";
+import { undo } from "../session/state";
 
 /** The scene that is on the map now; the legend reads it too. */
 export const scene = signal<Scene>(EMPTY_SCENE);
