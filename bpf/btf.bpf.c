@@ -120,6 +120,7 @@ static __noinline void closed(struct tracked_socket *tracked, struct tcp_sock *t
 	row = start_row(tracked, tp, KIND_CLOSED, now, oldstate);
 	if (row) {
 		row->state = TCP_CLOSE;
+		row->left_state = oldstate;
 		row->error = error;
 		row->closed_by = closed_by;
 		if (may_be_own_reset(sk, oldstate, error))

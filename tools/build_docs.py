@@ -51,7 +51,7 @@ JSON_KEYS = {
     "closed_ns": "closed_at",
     "process_start_ns": "process_started_at",
 }
-NOT_IN_JSON = ("known", "reserved")
+NOT_IN_JSON = ("known", "left_state")
 UNITS = {
     "_ns": "ns of CLOCK_BOOTTIME",
     "_us": "µs",

@@ -130,8 +130,7 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _counter(each: Comparison) -> str:
-    saw = _span(each.saw, each.saw_most).replace(" to ", "-")
-    return f"{saw}/{_span(each.counted_least, each.counted_most).replace(' to ', '-')}"
+    return f"{each.saw:,}/{_span(each.counted_least, each.counted_most).replace(' to ', '-')}"
 
 
 def audit_json(report: Report, time: str) -> str:
@@ -169,7 +168,6 @@ def _comparison(each: Comparison) -> dict[str, object]:
     return {
         "bound": "exact" if each.rule.is_exact else "lower",
         "saw": each.saw,
-        "saw_most": each.saw_most,
         "counted_least": each.counted_least,
         "counted_most": each.counted_most,
         "ratio": each.ratio,

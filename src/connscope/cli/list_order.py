@@ -70,7 +70,7 @@ def parse_order(text: str | None, *, reverse: bool) -> Order:
         return Order("", reverse)
     name = text.removeprefix("-").lower()
     column = TITLES.get(name, name)
-    names = [each for each in ROW.names or () if each != "reserved"]
+    names = [each for each in ROW.names or () if each != "left_state"]
     if column not in (*names, AGE):
         near = difflib.get_close_matches(name, (*names, *TITLES, AGE))
         hint = f"did you mean {' or '.join(near)}?" if near else "see docs/row.md for their names"

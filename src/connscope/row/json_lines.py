@@ -42,7 +42,7 @@ def _range(first: str, last: str) -> slice:
     return slice(offsets[first], offsets[last] + ROW[last].itemsize)
 
 
-FEW_BYTES = _range("error", "reserved")
+FEW_BYTES = _range("error", "left_state")
 """From there on a row takes few different values: one look-up answers for all of them."""
 FEW = np.dtype([(name, ROW[name]) for name in list(ROW.names or ())[-13:]])
 OWNER_BYTES = (

@@ -12,21 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from connscope.row.columns import COLUMNS, ROW, Rows
-from connscope.row.words import ClosedBy, Failure, Group, Kind, OwnerEvidence, Role
+from connscope.row.words import Failure, Group, Kind, Role, State
 
 __all__ = ("NOBODY", "Counts", "Seen", "SocketIds", "Tally", "count_rows", "is_settled")
 
-EPIPE, ECONNRESET = 32, 104
 
 # Plain numbers: NumPy takes four times as long to compare with a member of an enumeration.
 OPENED, FAILED, CLOSED = int(Kind.OPENED), int(Kind.FAILED), int(Kind.CLOSED)
 CLIENT, SERVER = int(Role.CLIENT), int(Role.SERVER)
-LOCAL_RESET, NO_PORT, DENIED = (
-    int(ClosedBy.LOCAL_RESET),
-    int(Failure.NO_PORT),
-    int(Failure.DENIED),
-)
-BY_CLOSE, BY_LISTENER = int(OwnerEvidence.CLOSE), int(OwnerEvidence.LISTENER)
+NO_PORT, DENIED = int(Failure.NO_PORT), int(Failure.DENIED)
+ESTABLISHED, CLOSE_WAIT = int(State.ESTABLISHED), int(State.CLOSE_WAIT)
 QUALITY, BEGIN_GROUPS = int(Group.QUALITY), int(Group.LIFE | Group.JOIN)
 
 COLUMN_NAMES = tuple(column.name for column in COLUMNS)
@@ -39,7 +34,7 @@ def _neighbours(first: str, last: str) -> np.dtype[np.void]:
     return np.dtype([(name, ROW[name]) for name in names])
 
 
-WORDS, NUMBERS = _neighbours("error", "reserved"), _neighbours("netns", "retransmits")
+WORDS, NUMBERS = _neighbours("error", "left_state"), _neighbours("netns", "retransmits")
 
 
 class Seen(IntEnum):
@@ -48,9 +43,7 @@ class Seen(IntEnum):
     Attributes:
         ACTIVE: connects that sent a SYN: ActiveOpens.
         PASSIVE: children of listeners: PassiveOpens.
-        RESETS: that ended in ESTABLISHED or CLOSE_WAIT for certain: EstabResets.
-        RESETS_POSSIBLE: that ended by an error in one of those states, or in one after our FIN:
-            the row does not say in which.
+        RESETS: that left ESTABLISHED or CLOSE_WAIT for CLOSE: EstabResets.
         FAILS: connects and handshakes that the kernel itself gave up: AttemptFails.
         RETRANSMITS: segments that ended connections had sent again: RetransSegs.
     """
@@ -58,22 +51,21 @@ class Seen(IntEnum):
     ACTIVE = 0
     PASSIVE = 1
     RESETS = 2
-    RESETS_POSSIBLE = 3
-    FAILS = 4
-    RETRANSMITS = 5
+    FAILS = 3
+    RETRANSMITS = 4
 
 
 Mask = npt.NDArray[np.bool_]
 Inodes = npt.NDArray[np.uint32]
 
 Counts = npt.NDArray[np.int64]
-"""A number for each of `Seen`, shape (6,), or one such line for each namespace."""
+"""A number for each of `Seen`, shape (5,), or one such line for each namespace."""
 
 FLAGS = 1 << Seen.RETRANSMITS
-"""One bit for each of the first five; the sixth is a sum."""
+"""One bit for each of the first four; the fifth is a sum."""
 
 BITS = np.arange(FLAGS)[:, np.newaxis] >> np.arange(Seen.RETRANSMITS) & 1
-"""From flags to what they count, shape (`FLAGS`, 5)."""
+"""From flags to what they count, shape (`FLAGS`, 4)."""
 
 NEAR = 1 << 14
 
@@ -93,11 +85,11 @@ def count_rows(rows: Rows, start_ns: int, earlier: SocketIds = NOBODY) -> tuple[
 
     Returns:
         The inodes of the namespaces, shape (k,), ascending, and what each was seen to do, shape
-        (k, 6), a column for each of `Seen`.
+        (k, 5), a column for each of `Seen`.
     """
     words, numbers = _part(rows, WORDS), _part(rows, NUMBERS)
     inodes, places = _namespaces(numbers["netns"].copy())
-    flags = _flags(words, numbers["segments_sent"] > 0, rows["subflow_of"])
+    flags = _flags(words, numbers["segments_sent"] > 0)
     if len(earlier):
         flags[is_settled(rows) & np.isin(rows["socket_id"], earlier)] &= FLAGS - 1 - BEGINNINGS
     keys = flags if places is None else places * FLAGS + flags
@@ -152,9 +144,7 @@ def _namespaces(netns: Inodes) -> tuple[Inodes, npt.NDArray[np.intp] | None]:
     return np.flatnonzero(is_there).astype(np.uint32) + lowest, places[above]
 
 
-def _flags(
-    words: npt.NDArray[np.void], sent: Mask, subflow_of: npt.NDArray[np.uint64]
-) -> npt.NDArray[np.uint8]:
+def _flags(words: npt.NDArray[np.void], sent: Mask) -> npt.NDArray[np.uint8]:
     kind, is_server = words["kind"].copy(), words["role"] == SERVER
     failed, closed = kind == FAILED, kind == CLOSED
     settled = failed | (kind == OPENED)
@@ -164,9 +154,8 @@ def _flags(
     # The child of a fast open may be closed before its handshake is done: nothing opened it.
     unborn = closed & is_server & (words["known"] & BEGIN_GROUPS == 0)
     flags |= _bit(unborn, Seen.PASSIVE)
-    odd = np.flatnonzero(closed & ~unborn & _is_odd(words))
-    if len(odd):
-        flags[odd] |= _resets(_some(words, odd), subflow_of[odd] > 0)
+    left = words["left_state"].copy()
+    flags |= _bit(closed & ((left == ESTABLISHED) | (left == CLOSE_WAIT)), Seen.RESETS)
     failures = np.flatnonzero(failed)
     if len(failures):
         flags[failures] |= _bit(_is_given_up(_some(words, failures)), Seen.FAILS)
@@ -175,25 +164,6 @@ def _flags(
 
 def _bit(mask: Mask, place: Seen) -> npt.NDArray[np.uint8]:
     return mask.view(np.uint8) << np.uint8(place)
-
-
-def _is_odd(words: npt.NDArray[np.void]) -> Mask:
-    """What may have been reset; an ordinary end is none of it."""
-    mask: Mask = (words["error"] > 0) | (words["closed_by"] == LOCAL_RESET)
-    return mask
-
-
-def _resets(words: npt.NDArray[np.void], is_subflow: Mask) -> npt.NDArray[np.uint8]:
-    """Of what is odd: what left ESTABLISHED or CLOSE_WAIT for CLOSE, and what may have."""
-    error, evidence = words["error"], words["owner_evidence"]
-    # Without an error we did it ourselves. Of a reset in CLOSE_WAIT the kernel makes EPIPE.
-    sure = (error == 0) | (error == EPIPE)
-    # Of a reset that comes after close() the rows say that they are not certain by whom.
-    possible = ~sure & ((error != ECONNRESET) | (words["exact"] & QUALITY > 0))
-    # Who closes becomes the owner, where only the listener's was known; a kernel thread does not.
-    possible &= evidence != BY_CLOSE
-    still_open = possible & (evidence == BY_LISTENER) & ~is_subflow
-    return _bit(sure | still_open, Seen.RESETS) | _bit(possible & ~still_open, Seen.RESETS_POSSIBLE)
 
 
 def _is_given_up(words: npt.NDArray[np.void]) -> Mask:

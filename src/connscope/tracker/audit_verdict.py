@@ -35,23 +35,21 @@ class Rule(NamedTuple):
 
     Attributes:
         name: of the counter, as in RFC 4022 and nstat(8), without its ``Tcp``.
-        seen: rows that it counts for certain.
-        possible: rows of which it may count some; None: none.
+        seen: the rows.
         is_exact: it counts nothing else; otherwise the rows are a lower bound.
     """
 
     name: str
     seen: Seen
-    possible: Seen | None
     is_exact: bool
 
 
 RULES = (
-    Rule("ActiveOpens", Seen.ACTIVE, None, True),
-    Rule("PassiveOpens", Seen.PASSIVE, None, True),
-    Rule("EstabResets", Seen.RESETS, Seen.RESETS_POSSIBLE, True),
-    Rule("AttemptFails", Seen.FAILS, None, False),
-    Rule("RetransSegs", Seen.RETRANSMITS, None, False),
+    Rule("ActiveOpens", Seen.ACTIVE, True),
+    Rule("PassiveOpens", Seen.PASSIVE, True),
+    Rule("EstabResets", Seen.RESETS, True),
+    Rule("AttemptFails", Seen.FAILS, False),
+    Rule("RetransSegs", Seen.RETRANSMITS, False),
 )
 CONNECTIONS = 2
 """The first rules count connections, a number for each end."""
@@ -131,20 +129,19 @@ class Comparison(NamedTuple):
 
     Attributes:
         rule: which rows it is compared with.
-        saw, saw_most: rows.
+        saw: rows.
         counted_least, counted_most: by the kernel.
     """
 
     rule: Rule
     saw: int
-    saw_most: int
     counted_least: int
     counted_most: int
 
     @property
     def missing(self) -> int:
         """So much was certainly counted and not seen; of a lower bound nothing is."""
-        return max(0, self.counted_least - self.saw_most) if self.rule.is_exact else 0
+        return max(0, self.counted_least - self.saw) if self.rule.is_exact else 0
 
     @property
     def surplus(self) -> int:
@@ -153,12 +150,9 @@ class Comparison(NamedTuple):
 
     @property
     def ratio(self) -> float | None:
-        """Seen of counted, 0 to 1 as long as nothing is wrong; None if what was counted is a span,
-        or nothing was. Of what may have been seen as much counts as was counted."""
+        """Seen of counted; None if what was counted is a span, or nothing was."""
         counted = self.counted_most
-        if self.counted_least != counted or not counted:
-            return None
-        return max(self.saw, min(counted, self.saw_most)) / counted
+        return self.saw / counted if self.counted_least == counted and counted else None
 
 
 class Gap(NamedTuple):
@@ -254,10 +248,7 @@ def judge(
 
 
 def _compare(rule: Rule, place: int, seen: Counts, least: Counts, most: Counts) -> Comparison:
-    saw = saw_most = max(0, int(seen[rule.seen]))
-    if rule.possible is not None:
-        saw_most += int(seen[rule.possible])
-    return Comparison(rule, saw, saw_most, int(least[place]), int(most[place]))
+    return Comparison(rule, max(0, int(seen[rule.seen])), int(least[place]), int(most[place]))
 
 
 def _explain(each: Comparison, under_way: int, circumstances: Circumstances) -> list[Gap]:

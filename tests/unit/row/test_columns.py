@@ -14,7 +14,7 @@ from connscope.kernel.btf import Field
 from connscope.row.columns import COLUMNS, COLUMNS_OF, NO_UID, ROW, lost_row
 from connscope.row.words import Kind, Tier
 
-OF_EVERY_ROW = {"kind", "time_ns", "lost", "known", "exact", "tier", "reserved"}
+OF_EVERY_ROW = {"kind", "time_ns", "lost", "known", "exact", "tier", "left_state"}
 
 
 def dtype_fields() -> tuple[Field, ...]:

@@ -60,25 +60,6 @@ def test_more_than_counted_is_a_surplus():
     assert (found.agrees, found.gaps) == (False, ())
 
 
-@pytest.mark.parametrize(
-    ("told", "counted", "missing", "surplus", "ratio"),
-    [
-        ({"resets": 3}, 3, 0, 0, 1.0),
-        ({"resets": 3, "resets_possible": 2}, 3, 0, 0, 1.0),
-        ({"resets": 3, "resets_possible": 2}, 5, 0, 0, 1.0),
-        ({"resets": 3, "resets_possible": 2}, 10, 5, 0, 0.5),
-        ({"resets": 3, "resets_possible": 2}, 2, 0, 1, 1.5),
-    ],
-)
-def test_resets_are_a_span(
-    told: dict[str, int], counted: int, missing: int, surplus: int, ratio: float
-):
-    """Of those that are possible as many count as were counted."""
-    comparison = verdict(told, {"EstabResets": counted}).comparisons[2]
-    assert (comparison.missing, comparison.surplus) == (missing, surplus)
-    assert comparison.ratio == ratio
-
-
 @pytest.mark.parametrize("name", ["AttemptFails", "RetransSegs"])
 def test_lower_bound_misses_nothing(name: str):
     """The kernel counts more than sockets; less is a mistake."""
