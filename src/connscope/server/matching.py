@@ -10,7 +10,7 @@ import numpy.typing as npt
 from connscope.filter import Filter
 from connscope.server.hosts import Hosts
 from connscope.server.keys import Integers
-from connscope.server.slices import sliced
+from connscope.server.slices import rows_at, sliced
 from connscope.server.window import FREE, Window, resized
 
 __all__ = ("Matching",)
@@ -47,7 +47,7 @@ class Matching:
             self._ask_by_host(window, hosts, now_s)
         else:
             for part in sliced(slots):
-                self._mask[part] = self._filter.mask(window.rows[part], now_ns=0)
+                self._mask[part] = self._filter.mask(rows_at(window.rows, part), now_ns=0)
         self._mask[slots] &= window.status[slots] != FREE
         return self._mask
 

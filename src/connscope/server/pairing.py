@@ -16,7 +16,7 @@ from connscope.row.words import Group, Role
 from connscope.server.change_log import ChangeLog
 from connscope.server.joins import join_ends, matched, read_ends
 from connscope.server.keys import Integers, KeyIndex, distinct, halves, mixed
-from connscope.server.slices import sliced
+from connscope.server.slices import rows_at, sliced
 from connscope.server.window import FREE, Window, resized
 
 __all__ = ("Pairing",)
@@ -99,7 +99,7 @@ class Pairing:
         Returns:
             The tuples of which any end may have another partner now.
         """
-        rows, hosts = self._window.rows[slots], self._window.host[slots]
+        rows, hosts = rows_at(self._window.rows, slots), self._window.host[slots]
         exposed = self._note_addresses(slots, rows, hosts)
         ends = read_ends(rows, hosts, np.zeros(len(slots), np.bool_))
         self._tuple_of[slots] = tuples = self._tuples.give(ends.tuple_key)[0]
@@ -110,7 +110,7 @@ class Pairing:
         window = self._window
         first, second = matched(
             join_ends(
-                read_ends(window.rows[part], window.host[part], self._is_shared(part))
+                read_ends(rows_at(window.rows, part), window.host[part], self._is_shared(part))
                 for part in sliced(members)
             )
         )
@@ -166,7 +166,7 @@ class Pairing:
 
     def _decide(self, slots: Integers) -> None:
         """Who is the client, and which end speaks for both."""
-        rows = self._window.rows[slots]
+        rows = rows_at(self._window.rows, slots)
         partner = self.partner[slots]
         paired = partner >= 0
         others = self._window.rows[np.where(paired, partner, 0)]
