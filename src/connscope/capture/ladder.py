@@ -6,7 +6,8 @@ import importlib
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -152,10 +153,11 @@ def open_looker(
     """
 
     def open_one(tier: Tier) -> CaptureTier | SocketLook:
-        if tier == Tier.BTF:
-            refuse_excluded_kernel(config.excluded_kernels)
-            return SocketLook(None, {}, config.owner_check_interval_s)
-        return _opened(make_tier(tier, config))
+        with _no_other_errors(tier):
+            if tier == Tier.BTF:
+                refuse_excluded_kernel(config.excluded_kernels)
+                return SocketLook(None, {}, config.owner_check_interval_s)
+            return _opened(make_tier(tier, config))
 
     return _first_that_works(config, require, open_one, refusals)
 
@@ -199,12 +201,23 @@ def open_tested(tier: Tier, config: Config) -> tuple[CaptureTier, Rows]:
     Raises:
         KernelError: it can not be had, or does not see a connection of its own.
     """
-    made = _opened(make_tier(tier, config))
+    with _no_other_errors(tier):
+        made = _opened(make_tier(tier, config))
+        try:
+            return made, see_own_connection(made)
+        except BaseException:
+            made.close()
+            raise
+
+
+@contextmanager
+def _no_other_errors(tier: Tier) -> Iterator[None]:
+    """What can not be opened or read, because there are no descriptors left for example, is a
+    reason to try the next tier, like any other."""
     try:
-        return made, see_own_connection(made)
-    except BaseException:
-        made.close()
-        raise
+        yield
+    except OSError as error:
+        raise FailedError(word(tier), str(error), error.errno or 0) from error
 
 
 def make_tier(tier: Tier, config: Config) -> CaptureTier:
@@ -240,7 +253,7 @@ def see_own_connection(tier: CaptureTier) -> Rows:
     except OSError:
         return _of_others(tier.events())
     end = time.monotonic() + SELF_TEST_S
-    while not any(_of_port(batch, port).any() for batch in batches):
+    while not any(_shows(batch, port) for batch in batches):
         left_s = end - time.monotonic()
         if left_s <= 0 or not tells_events:
             raise FailedError(word(tier.tier), "opened, but did not see a connection of its own")
@@ -248,6 +261,12 @@ def see_own_connection(tier: CaptureTier) -> Rows:
         batches.append(tier.events())
     events = np.concatenate(batches) if tells_events else tier.events()
     return _of_others(events[~_of_port(events, port)])
+
+
+def _shows(rows: Rows, port: int) -> bool:
+    """Whether they tell of the port. It may be among what was lost, on a machine that is flooded:
+    who counts its losses is no silent tier."""
+    return bool(_of_port(rows, port).any() or (rows["kind"] == Kind.LOST).any())
 
 
 def _connect_to_ourselves(looker: Looker | None) -> tuple[int, list[Rows]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import numpy as np
 import pytest
 from tests.unit.capture.fake_tier import FakeTier
@@ -13,7 +15,7 @@ from connscope.capture.contract import CONTRACT, Certainty
 from connscope.capture.ladder import Ladder
 from connscope.config import Config
 from connscope.errors import FailedError, KernelError, NotSupportedError, UsageError
-from connscope.row.columns import ROW, Rows
+from connscope.row.columns import ROW, Rows, lost_row
 from connscope.row.words import Group, Kind, Tier
 
 REFUSAL = FailedError("btf", "broken")
@@ -70,6 +72,32 @@ def test_tier_that_does_not_see_itself_is_withdrawn(
     with Ladder(Config()) as capture:
         assert (capture.tier, blind.is_open) == (Tier.NETLINK, False)
         assert "did not see a connection of its own" in str(capture.refusals[Tier.BTF])
+
+
+def test_tier_that_says_what_it_lost_is_not_blind(tiers: dict[Tier, FakeTier]) -> None:
+    """On a flooded machine its own connection may be among that."""
+    tiers[Tier.BTF] = flooded = FakeTier(Tier.BTF, frozenset(Kind))
+    flooded.news = lost_row(100, 1, Tier.BTF)
+    with Ladder(Config()) as capture:
+        assert (capture.tier, capture.refusals) == (Tier.BTF, {})
+
+
+def test_error_that_is_not_the_kernel_librarys_is_a_refusal_too(
+    tiers: dict[Tier, FakeTier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No descriptors are left, or a file is missing: the next one is taken, nothing stays open."""
+
+    def open_nothing(self: FakeTier) -> None:
+        if self.tier == Tier.BTF:
+            raise OSError(errno.EMFILE, "Too many open files", "look.bpf.o")
+        self.is_open = True
+
+    monkeypatch.setattr(FakeTier, "open", open_nothing)
+    with Ladder(Config()) as capture:
+        refusal = capture.refusals[Tier.BTF]
+        assert (capture.tier, tiers[Tier.BTF].is_open) == (Tier.NETLINK, False)
+    assert isinstance(refusal, FailedError)
+    assert "Too many open files: 'look.bpf.o'" in str(refusal)
 
 
 def test_events_that_came_during_the_test_are_not_lost(tiers: dict[Tier, FakeTier]) -> None:
