@@ -160,8 +160,7 @@ def _body(media_type: str, schema: Plain) -> Plain:
     return {"required": True, "content": {media_type: {"schema": schema}}}
 
 
-def description() -> Plain:
-    """The document."""
+def _paths() -> Plain:
     refused = {"400": "what is asked for can not be had", "401": "without the token"}
     paths: Plain = {
         f"/{path}": {
@@ -183,27 +182,31 @@ def description() -> Plain:
             "responses": _answers({"401": "not the token", "422": "no token"}),
         }
     }
+    reasons = {
+        "401": "without the token",
+        "409": "a report is missing before this one: send a full one",
+        "413": "too large",
+        "422": "not a report",
+        "429": "too often",
+    }
     paths["/reports"] = {
         "post": {
             "summary": "Takes the report of an agent, docs/report.md",
             "requestBody": _body("application/octet-stream", {"type": "string"}),
-            "responses": _answers(
-                {
-                    "401": "without the token",
-                    "409": "a report is missing before this one: send a full one",
-                    "413": "too large",
-                    "422": "not a report",
-                    "429": "too often",
-                }
-            ),
+            "responses": _answers(reasons),
         }
     }
+    return paths
+
+
+def description() -> Plain:
+    """The document."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "connscope", "version": connscope.__version__},
         "servers": [{"url": "/api/v1"}],
         "security": [{"token": []}, {"cookie": []}],
-        "paths": paths,
+        "paths": _paths(),
         "components": {
             "schemas": SCHEMAS,
             "securitySchemes": {
