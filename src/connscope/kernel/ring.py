@@ -51,17 +51,20 @@ class RingBuffer(Resource):
                 f"records of {self.dtype.itemsize} bytes: the kernel pads them to a multiple of 8, "
                 "so pad the dtype"
             )
-        page, self._size = mmap.PAGESIZE, ring.max_entries
+        self._size = ring.max_entries
         try:
-            consumer = mmap.mmap(ring.fd, page)
-            pages = mmap.mmap(ring.fd, page + 2 * self._size, offset=page, prot=mmap.PROT_READ)
+            self._epoll = select.epoll()
+            try:
+                self._epoll.register(ring.fd, select.EPOLLIN)
+                consumer, pages = _map_pages(ring.fd, self._size)
+            except BaseException:
+                self._epoll.close()
+                raise
         except OSError as error:
             raise error_from(error.errno or 0, f"mapping ring buffer {ring.name}") from error
         self._consumer = np.frombuffer(consumer, np.uint64, 1)
         self._producer = np.frombuffer(pages, np.uint64, 1)
-        self._data = np.frombuffer(pages, np.uint8, offset=page)
-        self._epoll = select.epoll()
-        self._epoll.register(ring.fd, select.EPOLLIN)
+        self._data = np.frombuffer(pages, np.uint8, offset=mmap.PAGESIZE)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Waits until there is something to read; False when the time is over.
@@ -123,6 +126,18 @@ class RingBuffer(Resource):
         self._epoll.close()
         # The mappings go with their last array: one may still hang in the trace of an error.
         del self._consumer, self._producer, self._data
+
+
+def _map_pages(fd: int, size: int) -> tuple[mmap.mmap, mmap.mmap]:
+    """The page of the consumer's position, and those of the producer's and the data. Each holds a
+    descriptor of its own."""
+    page = mmap.PAGESIZE
+    consumer = mmap.mmap(fd, page)
+    try:
+        return consumer, mmap.mmap(fd, page + 2 * size, offset=page, prot=mmap.PROT_READ)
+    except BaseException:
+        consumer.close()  # or it would live as long as the trace of the error
+        raise
 
 
 def take_columns(
