@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import Any, cast
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.unit.tracker.following import make_tracker
 from tests.unit.tracker.world import FakeTier, Machine, World
 
-from connscope.config import load_config
 from connscope.row.columns import Rows
 from connscope.row.words import Group, Kind, OwnerEvidence, Tier
-from connscope.tracker.tracker import Tracker
 
 BEGINNINGS = (Kind.OPENED, Kind.LISTENING)
 ENDINGS = (Kind.CLOSED, Kind.UNLISTENED)
@@ -41,13 +40,7 @@ class Histories(RuleBasedStateMachine):
         for number in range(older):
             self.world.begin(self.world.make(number + 1, netns=9))
         self.older = set(self.world.open)
-        config = load_config(debug_dir="/nonexistent", reader_expires_s=3600 * 24)
-        self.tracker = Tracker(
-            config,
-            open_tier=cast("Any", self.machine),
-            monotonic=lambda: self.world.now_s,
-            boottime=lambda: self.world.now_ns,
-        )
+        self.tracker = make_tracker(self.machine, reader_expires_s=3600 * 24)
         self.tracker.take("reader")
         self.hear(self.tracker.open())
 
@@ -186,15 +179,17 @@ class Histories(RuleBasedStateMachine):
     def the_next_tier_tells_of_the_same_end(self, number: int) -> None:
         """The kernel frees a socket somewhat later than it closes it."""
         serial = self.pick(number)
-        if serial is None or self.tier.tier != Tier.BTF:
+        first = self.tier
+        if serial is None or first.tier != Tier.BTF:
             return
         ended = self.world.end(serial)
         self.hear(self.tracker.advance())
         self.machine.missing.add(Tier.BTF)
         self.breaks()
         self.hear(self.tracker.advance())
-        if self.tier.tier == Tier.NETLINK:
-            self.tier.tell(Kind.CLOSED, ended)
+        second = self.tier
+        if second.tier == Tier.NETLINK:
+            second.tell(Kind.CLOSED, ended)
             self.hear(self.tracker.advance())
 
     @rule()

@@ -172,7 +172,7 @@ class FakeTier:
         self.limits: tuple[str, ...] = ()
         self._events: list[Rows] = []
         self._lost = self._lost_untold = 0
-        self.in_look: Callable[[], None] | None = None
+        self.in_look: Callable[[], object] | None = None
         self.earlier: Rows | None = None
         self.left_out: set[int] = set()
         self.lose = self.slow = 0
@@ -271,6 +271,8 @@ class Machine:
 
     Attributes:
         missing: tiers that can not be opened now.
+        in_open: what happens while the next one is opened, when it captures already.
+        tried: when which one should have been opened.
         opened: all so far.
         closed: the tiers of those that were closed.
     """
@@ -278,16 +280,22 @@ class Machine:
     def __init__(self, world: World) -> None:
         self.world = world
         self.missing: set[Tier] = set()
+        self.in_open: Callable[[], object] | None = None
+        self.tried: list[tuple[float, Tier]] = []
         self.opened: list[FakeTier] = []
         self.closed: list[Tier] = []
 
     def __call__(self, tier: Tier) -> tuple[FakeTier, Rows]:
         """Opens one, see `TierOpener`."""
+        self.tried.append((self.world.now_s, tier))
         if tier in self.missing:
             raise NotSupportedError("fake", f"no {tier.name}")
         made = FakeTier(self.world, tier, self.closed)
         self.opened.append(made)
-        return made, np.empty(0, ROW)
+        if happens := self.in_open:
+            self.in_open = None
+            happens()
+        return made, made.events()
 
     @property
     def current(self) -> FakeTier:
