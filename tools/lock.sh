@@ -22,7 +22,8 @@ resolve() {
 python3 -m venv "$scratch"
 "$scratch/bin/python" -m pip install --quiet --disable-pip-version-check uv==$UV_VERSION ||
 	fail "could not install uv $UV_VERSION, the reason is above; mend it and run: make lock"
-# The other two take the versions of the widest one.
+# The others take the versions of the widest one.
 resolve dev
+resolve server --constraint requirements/dev.txt
 resolve build --constraint requirements/dev.txt
 resolve runtime --constraint requirements/dev.txt

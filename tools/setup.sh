@@ -172,7 +172,7 @@ fill_venv() {
 	if [ $level = dev ]; then
 		install_pip --require-hashes -r requirements/dev.txt
 	else
-		install_pip --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+		install_pip --require-hashes -r requirements/server.txt -r requirements/build.txt
 	fi
 	install_pip --no-deps --no-build-isolation --editable .
 	# shellcheck disable=SC2016 # the inner shell expands it

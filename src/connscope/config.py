@@ -206,6 +206,61 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "not shown any more, and rates are over it.",
         ),
     ] = 15
+    report_interval_s: Annotated[
+        float,
+        Meta(
+            ge=0.2,
+            le=300,
+            description="How often an agent looks and reports. Agents of a fleet do with 3 or "
+            "more.",
+        ),
+    ] = 1.0
+    server_url: Annotated[
+        str,
+        Meta(
+            pattern="^[^\\x00-\\x20]*$",
+            description="The server that an agent reports to, `https://HOST:PORT`. Empty: that of "
+            "this machine, over `server_socket`.",
+        ),
+    ] = ""
+    server_plaintext: Annotated[
+        bool,
+        Meta(
+            description="Lets `server_url` be http to another machine: everybody on the way can "
+            "read who talks to whom.",
+        ),
+    ] = False
+    agent_token_file: Annotated[
+        str,
+        Meta(
+            pattern="^[^\\x00\\n]*$",
+            description="A file with the token of this host, as `connscope server --agent-token` "
+            "prints it, for `server_url`; nobody but its owner may read it.",
+        ),
+    ] = ""
+    agent_user: Annotated[
+        str,
+        Meta(
+            pattern="^[^\\x00\\n]*$",
+            description="The user that agent and server become. Empty: who called sudo, else "
+            "`connscope`, else 65534, nobody.",
+        ),
+    ] = ""
+    spool_dir: Annotated[
+        str,
+        Meta(
+            pattern="^/[^\\x00\\n]*$",
+            description="Where reports wait while no server takes them.",
+        ),
+    ] = "/var/lib/connscope/spool"
+    spool_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=1 << 20,
+            le=1 << 40,
+            description="How many bytes of reports wait at most; then the oldest give way.",
+        ),
+    ] = 64 << 20
     server_host: Annotated[
         str,
         Meta(

@@ -19,7 +19,10 @@ from connscope.errors import ConnscopeError, NotPermittedError, NotSupportedErro
 
 __all__ = ("main",)
 
-COMMANDS = ("trace", "list", "server", "doctor")
+COMMANDS = (
+    *("launch", "agent", "server", "status", "stop", "replay"),
+    *("trace", "list", "doctor"),
+)
 """Modules of this package. Only the one that is asked for is imported: a short command would spend
 half of its time with the others."""
 

@@ -11,7 +11,8 @@ import os
 from pathlib import Path
 
 from connscope.config import load_config
-from connscope.server.run import make_token, open_sockets, page_url, read_token, serve
+from connscope.server.run import make_application, open_sockets, page_url, serve
+from connscope.tokens import make_token, read_token
 
 __all__ = ("add_arguments", "run")
 
@@ -42,5 +43,5 @@ def run(arguments: argparse.Namespace) -> int:
     sockets = open_sockets(config)
     port = sockets[0].getsockname()[1]
     print(page_url(config, port, "…" if given else token), flush=True)
-    serve(config, token, sockets)
+    serve(make_application(config, token, os.geteuid()), sockets)
     return 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 __all__ = ("WEB", "Pages")
 
@@ -31,7 +31,8 @@ TYPES = {
 
 
 class Pages:
-    """Files of a directory. What there is is found once: nothing else can be asked for.
+    """Files of a directory. They are read once: nothing else can be asked for, and a server that
+    has given up its rights may not be able to read them any more.
 
     Args:
         directory: with index.html; it may be missing.
@@ -39,7 +40,7 @@ class Pages:
 
     def __init__(self, directory: Path = WEB) -> None:
         self._files = {
-            path.relative_to(directory).as_posix(): path
+            path.relative_to(directory).as_posix(): path.read_bytes()
             for path in sorted(directory.rglob("*"))
             if path.is_file() and path.suffix in TYPES
         }
@@ -47,11 +48,11 @@ class Pages:
     async def answer(self, request: Request) -> Response:
         """A file, or the one page."""
         name = request.path_params.get("name", "") or "index.html"
-        path = self._files.get(name)
-        if path is None and name == "index.html":
+        content = self._files.get(name)
+        if content is None and name == "index.html":
             return PlainTextResponse(NOT_BUILT, 404)
-        if path is None:
+        if content is None:
             raise HTTPException(404, f"there is no page {name[:80]!r}")
-        keep = FOR_EVER if HASHED.fullmatch(path.name) else "no-cache"
-        headers = {"cache-control": keep}
-        return FileResponse(path, headers=headers, media_type=TYPES[path.suffix])
+        keep = FOR_EVER if HASHED.fullmatch(PurePosixPath(name).name) else "no-cache"
+        media_type = TYPES[PurePosixPath(name).suffix]
+        return Response(content, headers={"cache-control": keep}, media_type=media_type)

@@ -1,7 +1,7 @@
 """Runs a server: its sockets, its token, its process.
 
-For a launcher that starts as root: `open_sockets` and everything that may be opened by root only,
-then drop privileges, then `serve`. Importing this module imports all that serving needs.
+For a launcher that starts as root: `open_sockets`, `make_application`, then drop privileges, then
+`serve`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import socket
-import stat
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +24,7 @@ from connscope.server.app import make_app
 from connscope.server.state import make_server
 from connscope.server.stream import MESSAGE_BYTES
 
-__all__ = ("make_token", "open_sockets", "page_url", "read_token", "serve")
+__all__ = ("make_application", "open_sockets", "page_url", "serve")
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 BACKLOG = 512
@@ -46,30 +44,6 @@ class PeerProtocol(H11Protocol):
         if peer is not None and peer.family == socket.AF_UNIX:
             found = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
             self.client = (UNIX, PEER.unpack(found)[1])
-
-
-def make_token() -> str:
-    """A token that nobody can guess."""
-    return secrets.token_urlsafe(32)
-
-
-def read_token(path: Path) -> str:
-    """The token of a file.
-
-    Raises:
-        ConfigError: it can not be read, others may read it, or it is too short.
-    """
-    try:
-        with path.open(encoding="ascii") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            token = file.read(4096).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"can not read the token in {path}: {error}") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(f"others may read {path}: chmod 600 it")
-    if len(token) < 16 or not token.isprintable() or " " in token:
-        raise ConfigError(f"the token in {path} must be 16 printable characters or more")
-    return token
 
 
 def page_url(config: Config, port: int, token: str) -> str:
@@ -149,17 +123,17 @@ def _is_served(path: Path) -> bool:
     return True
 
 
-def serve(config: Config, token: str, sockets: Sequence[socket.socket]) -> None:
-    """Serves until SIGTERM or SIGINT, which are raised again when all is closed.
+def make_application(config: Config, token: str, uid: int) -> uvicorn.Server:
+    """A server that has read and imported all that it needs; it may give up its rights then.
 
     Args:
         config: of connscope.
         token: that who asks must have.
-        sockets: of `open_sockets`, or inherited; they are closed at the end.
+        uid: that it will run as: agents of this user need no token.
     """
     names = {*LOOPBACK, config.server_host, f"[{config.server_host.strip('[]')}]"}
     names |= {name.strip() for name in config.server_names.split(",") if name.strip()}
-    access = Access(token, names, local_uids={0, os.geteuid()})
+    access = Access(token, names, local_uids={0, uid})
     options = uvicorn.Config(
         make_app(make_server(config, access)),
         http=PeerProtocol,
@@ -175,8 +149,19 @@ def serve(config: Config, token: str, sockets: Sequence[socket.socket]) -> None:
         timeout_graceful_shutdown=GRACE_S,
         backlog=BACKLOG,
     )
+    options.load()
+    return _Server(options)
+
+
+def serve(application: uvicorn.Server, sockets: Sequence[socket.socket]) -> None:
+    """Serves until SIGTERM or SIGINT, which are raised again when all is closed.
+
+    Args:
+        application: of `make_application`.
+        sockets: of `open_sockets`, or inherited; they are closed at the end.
+    """
     try:
-        _Server(options).run(sockets=list(sockets))
+        application.run(sockets=list(sockets))
     finally:
         for each in sockets:
             each.close()

@@ -45,7 +45,7 @@ class Succession:
 
     A tier that dies is started again; if it dies twice within a minute, the next worse one follows
     at once. Every better one is tried again after 1, 2, 4 and so on up to 60 minutes; where there
-    is none at all, after 1, 2, 4 … 60 seconds.
+    is none at all, after 1, 2, 4 … 60 seconds, until one of them has lived for a minute.
 
     Args:
         tiers: best first.
@@ -72,7 +72,8 @@ class Succession:
         self._died_s = dict[Tier, float]()
         self._past_losses = Losses()
         self._since_s = 0.0
-        self._rest_s, self._next_try_s = FIRST_REST_S, 0.0
+        self._rest_s, self._blind_rest_s = FIRST_REST_S, FIRST_BLIND_REST_S
+        self._next_try_s = 0.0
         self.current: CaptureTier | None = None
         self.early: Rows | None = None
         self.changes: deque[TierChange] = deque(maxlen=CHANGES_KEPT)
@@ -100,23 +101,35 @@ class Succession:
         if died_again:
             self.refusals[dead] = error
         lived_s = now_s - self._since_s
-        rest_s = FIRST_REST_S if lived_s > LONGEST_REST_S else self._rest_s
-        if not self._take_first_of(self._tiers[at:], str(error), dead):
-            rest_s = FIRST_BLIND_REST_S
-        self._rest(rest_s)
+        if lived_s > LONGEST_REST_S:
+            self._rest_s = FIRST_REST_S
+        if lived_s > LONGEST_BLIND_REST_S:
+            self._blind_rest_s = FIRST_BLIND_REST_S
+        found = self._take_first_of(self._tiers[at:], str(error), dead)
+        self._rest(self._rest_s if found else self._blind_rest_s)
 
     def climb(self) -> bool:
         """Tries the better tiers if it is time to; whether one of them captures now."""
         if self._monotonic() < self._next_try_s:
             return False
-        current = self.current
-        better = self._tiers[: self._tiers.index(current.tier)] if current else self._tiers
+        if self.current is None:
+            return self._end_blindness()
+        better = self._tiers[: self._tiers.index(self.current.tier)]
+        if not better:
+            return False
         # Who dies soon after it was tried again is not tried as soon the next time.
-        self._rest(min(self._rest_s * 2, LONGEST_REST_S if current else LONGEST_BLIND_REST_S))
-        return bool(better) and self._take_first_of(better, "tried again", keeps_current=True)
+        self._rest_s = min(self._rest_s * 2, LONGEST_REST_S)
+        self._rest(self._rest_s)
+        return self._take_first_of(better, "tried again", keeps_current=True)
+
+    def _end_blindness(self) -> bool:
+        self._blind_rest_s = min(self._blind_rest_s * 2, LONGEST_BLIND_REST_S)
+        found = self._take_first_of(self._tiers, "tried again", keeps_current=True)
+        self._rest(self._rest_s if found else self._blind_rest_s)
+        return found
 
     def _rest(self, rest_s: float) -> None:
-        self._rest_s, self._next_try_s = rest_s, self._monotonic() + rest_s
+        self._next_try_s = self._monotonic() + rest_s
 
     def _take_first_of(
         self,

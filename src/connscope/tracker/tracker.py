@@ -71,6 +71,7 @@ class Tracker(Resource):
 
     Attributes:
         table: what is open, as it was found out last.
+        looks: how many were taken.
         late: how many events came more than a second out of order; each is answered by a look.
     """
 
@@ -99,7 +100,7 @@ class Tracker(Resource):
         self._newest_ns = 0
         self._told: list[Rows] = []
         self.table = ConnectionTable()
-        self.late = 0
+        self.looks = self.late = 0
 
     def open(self) -> Rows:
         """Opens the best tier and takes the first look; what was told meanwhile.
@@ -130,6 +131,10 @@ class Tracker(Resource):
                 elif tier.wait(min(left_s, STOP_CHECK_S)):
                     return True
         return False
+
+    def look_now(self) -> None:
+        """The next `advance` takes a look."""
+        self._look_due_s = self._monotonic()
 
     def advance(self) -> Rows:
         """Takes in what came, and a look if it is time for one.
@@ -223,6 +228,7 @@ class Tracker(Resource):
         patience = 2 if Kind.CLOSED in tier.kinds else 1
         found = self.table.settle(self._boottime_ns(), patience)
         self._told.append(found)
+        self.looks += 1
         self._suspicion.judge(tier, found)
 
     def connections(self) -> Connections:

@@ -12,6 +12,7 @@ from connscope.errors import (
     KernelError,
     NotPermittedError,
     NotSupportedError,
+    ReportError,
     UsageError,
 )
 from connscope.filter import FilterError
@@ -22,6 +23,7 @@ ERRORS = (
     (ConfigError("text"), 2),
     (FilterError("text", 0, "reason"), 2),
     (KernelError("feature", "reason"), 1),
+    (ReportError("reason"), 1),
     (FailedError("feature", "reason"), 1),
     (NotPermittedError("feature", "reason"), 3),
     (NotSupportedError("feature", "reason"), 4),

@@ -20,7 +20,8 @@ from websockets.typing import Subprotocol
 from connscope.config import Config
 from connscope.errors import ConfigError
 from connscope.report.encode import encode
-from connscope.server.run import make_token, open_sockets, page_url, read_token
+from connscope.server.run import open_sockets, page_url
+from connscope.tokens import make_token, read_token
 from tests.unit.server.process import running, speak
 from tests.unit.server.reports import Machine, client
 

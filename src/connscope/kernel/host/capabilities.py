@@ -10,6 +10,7 @@ __all__ = ("held_capabilities", "missing_capabilities", "parse_capabilities")
 # Bit numbers of linux/capability.h: only those that connscope ever asks for.
 BITS = {
     "CAP_DAC_READ_SEARCH": 2,
+    "CAP_KILL": 5,
     "CAP_NET_ADMIN": 12,
     "CAP_SYS_PTRACE": 19,
     "CAP_SYS_ADMIN": 21,

@@ -1,0 +1,90 @@
+"""Reports the connections of this machine to a server, until somebody stops it.
+
+Two processes: one captures and has the capabilities for it, the other one talks to the server and
+has none. Without --server the reports go to `connscope server` on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from connscope.agent.destination import Destination, make_destination
+from connscope.agent.paths import own_paths
+from connscope.agent.run import run_agent
+from connscope.cli.announcement import announce_capture
+from connscope.cli.choice import TIERS, required
+from connscope.config import Config, load_config
+from connscope.kernel.host.users import unprivileged_user
+from connscope.tokens import read_token
+from connscope.tracker.tracker import Tracker
+
+__all__ = (
+    "add_arguments",
+    "add_capture_arguments",
+    "announce",
+    "capture_config",
+    "destination_of",
+    "run",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of ``connscope agent``."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the default file")
+    add_capture_arguments(parser)
+
+
+def add_capture_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of all commands that capture and report."""
+    parser.add_argument("--server", metavar="URL", help="https://HOST:PORT; default: this machine")
+    parser.add_argument("--token-file", metavar="FILE", help="with the token of this host")
+    parser.add_argument("--plaintext", action="store_true", default=None, help="http is allowed")
+    parser.add_argument("--interval", type=float, metavar="S", help="between reports; default: 1")
+    parser.add_argument("--tier", choices=TIERS, help="the way to capture; default: the best")
+    parser.add_argument("--require", choices=TIERS[1:], metavar="TIER", help="none that is worse")
+
+
+def capture_config(arguments: argparse.Namespace, **more: Any) -> Config:
+    """The configuration that those options make."""
+    config = load_config(
+        arguments.config,
+        os.environ,
+        server_url=arguments.server,
+        agent_token_file=arguments.token_file,
+        server_plaintext=arguments.plaintext,
+        report_interval_s=arguments.interval,
+        look_interval_s=arguments.interval,
+        tier=arguments.tier,
+        **more,
+    )
+    return own_paths(config, os.environ)
+
+
+def destination_of(config: Config) -> Destination:
+    """Where the reports go; the token is read while we may."""
+    given = config.agent_token_file
+    token = read_token(Path(given)) if given else ""
+    return make_destination(
+        config.server_url, config.server_socket, token, plaintext=config.server_plaintext
+    )
+
+
+def announce(tracker: Tracker) -> None:
+    """Says on stderr with what it captures."""
+    if tier := tracker.tier:
+        print(announce_capture(tier, tracker.refusals), file=sys.stderr, flush=True)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reports until somebody stops it."""
+    config = capture_config(arguments)
+    destination = destination_of(config)
+    if config.server_url and config.server_plaintext:
+        print(f"WARN reports go to {destination} for everybody to read", file=sys.stderr)
+    user = unprivileged_user(config.agent_user, os.environ)
+    run_agent(config, destination, user, require=required(arguments), ready=announce)
+    return 0
