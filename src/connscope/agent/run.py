@@ -95,7 +95,7 @@ def _capture(
 ) -> None:
     if os.geteuid() == 0:
         keep_capabilities(CAPTURE_CAPABILITIES)
-    with Tracker(config, require) as tracker:
+    with Tracker(config, require, audits=True) as tracker:
         early = tracker.open()
         capturing = Capturing(tracker, channel, this_host(), config, early, own_pids)
         with _stopped_by_signals(capturing.stop):

@@ -23,7 +23,9 @@ from connscope.row.words import Kind, Tier, word
 from connscope.table.connections import ConnectionTable
 from connscope.table.pairs import find_other_ends
 from connscope.table.readers import Readers, Taken
+from connscope.tracker.audit import Audit, Report
 from connscope.tracker.kill_switch import KillSwitch
+from connscope.tracker.lateness import Lateness
 from connscope.tracker.roles import RoleFinder, read_port_ranges
 from connscope.tracker.succession import Succession, TierChange, TierOpener
 from connscope.tracker.suspicion import Suspicion
@@ -36,8 +38,10 @@ RESYNC_S = 0.25
 BATCHES_MAX = 64
 """One round takes no more, or it would not come to an end on a machine that is flooded."""
 
+AUDIT_S = 10.0
+"""To find the namespaces and to read their counters takes some milliseconds each time."""
+
 STOP_CHECK_S = 0.2
-LATE_NS = 1_000_000_000
 
 
 class Connections(NamedTuple):
@@ -68,11 +72,11 @@ class Tracker(Resource):
         monotonic: seconds.
         boottime: nanoseconds of the clock of the rows.
         read_ranges: the ephemeral ports by network namespace.
+        audits: compares what was told with the kernel's counters all the time.
 
     Attributes:
         table: what is open, as it was found out last.
         looks: how many were taken.
-        late: how many events came more than a second out of order; each is answered by a look.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Tracker(Resource):
         monotonic: Callable[[], float] = time.monotonic,
         boottime: Callable[[], int] = boottime_ns,
         read_ranges: Callable[[], dict[int, tuple[int, int]]] = read_port_ranges,
+        audits: bool = False,
     ) -> None:
         self._config, self._monotonic, self._boottime_ns = config, monotonic, boottime
         self._succession = Succession(
@@ -95,22 +100,31 @@ class Tracker(Resource):
         self._readers = Readers(config.closed_rows, config.when_full, config.reader_expires_s)
         self._kill_switch = KillSwitch(Path(config.debug_dir))
         self._suspicion, self._roles = Suspicion(), RoleFinder(read_ranges)
+        self._audits, self._audit_due_s = audits, 0.0
+        self._audit: Audit | None = None
         self._lock, self._stopping = threading.RLock(), threading.Event()
         self._look_due_s = self._looked_s = 0.0
-        self._newest_ns = 0
+        self._lateness = Lateness()
+        self._death: KernelError | None = None
         self._told: list[Rows] = []
         self.table = ConnectionTable()
-        self.looks = self.late = 0
+        self.looks = 0
 
     def open(self) -> Rows:
         """Opens the best tier and takes the first look; what was told meanwhile.
 
+        After `stop` it opens nothing.
+
         Raises:
-            KernelError: no tier can be had.
+            KernelError: no tier can be had, or none survived its first look.
         """
         with self._lock:
+            if self._stopping.is_set():
+                return np.empty(0, ROW)
             self._succession.open()
-            told = self._with_successors(self._look)
+            told = self._with_successors(self._look_first)
+            if self._succession.current is None:
+                raise self.refusals[min(self.refusals)]
         give_back_freed_memory()
         return told
 
@@ -128,9 +142,17 @@ class Tracker(Resource):
                 tier = self._succession.current
                 if tier is None:
                     self._stopping.wait(min(left_s, STOP_CHECK_S))
-                elif tier.wait(min(left_s, STOP_CHECK_S)):
+                elif self._wait_for(tier, min(left_s, STOP_CHECK_S)):
                     return True
         return False
+
+    def _wait_for(self, tier: CaptureTier, timeout_s: float) -> bool:
+        """Whether there are events, or the tier has died of it."""
+        try:
+            return tier.wait(timeout_s)
+        except (KernelError, OSError) as error:
+            self._death = _as_kernel_error(tier, error)
+            return True
 
     def look_now(self) -> None:
         """The next `advance` takes a look."""
@@ -147,7 +169,10 @@ class Tracker(Resource):
             if self._stopping.is_set():
                 return np.empty(0, ROW)
             if self._kill_switch.is_pulled():
-                return self._with_successors(self._die)
+                self._death = FailedError("capture", "the kill switch was pulled")
+            death, self._death = self._death, None
+            if death:
+                return self._with_successors(_die_of(death))
             if self._succession.climb():
                 return self._with_successors(self._take_over)
             return self._with_successors(self._go_on)
@@ -175,12 +200,16 @@ class Tracker(Resource):
             self._readers.store(told, self._monotonic())
         return told
 
-    def _die(self, tier: CaptureTier) -> None:
-        raise FailedError(word(tier.tier), "the kill switch was pulled")
-
     def _take_over(self, tier: CaptureTier) -> None:
         self.table.change_tier()
         self._suspicion = Suspicion()
+        self._look_first(tier)
+
+    def _look_first(self, tier: CaptureTier) -> None:
+        if self._audits:
+            self._audit = Audit(tier, self._hear)
+            self._audit.begin()
+            self._audit_due_s = self._monotonic() + AUDIT_S
         self._look(tier)
 
     def _go_on(self, tier: CaptureTier) -> None:
@@ -194,28 +223,25 @@ class Tracker(Resource):
             self._succession.early = None
             self._hear(early)
         for _ in range(BATCHES_MAX):
-            events = tier.events()
-            self._hear(events)
-            if len(events) < BATCH_ROWS:
+            if self._read(tier) < BATCH_ROWS:
                 break
+
+    def _read(self, tier: CaptureTier) -> int:
+        if self._audit:
+            return self._audit.read()
+        events = tier.events()
+        self._hear(events)
+        return len(events)
 
     def _hear(self, events: Rows) -> None:
         if not len(events):
             return
-        if self._is_in_doubt(events):
+        late = self._lateness.hear(events, self._boottime_ns())
+        if late or (events["kind"] == Kind.LOST).any():
             self._look_due_s = min(self._look_due_s, self._looked_s + RESYNC_S)
         told = self.table.apply(events)
         self._suspicion.hear(told)
         self._told.append(told)
-
-    def _is_in_doubt(self, events: Rows) -> bool:
-        """Whether some are lost, or came long after later ones."""
-        times_ns = np.minimum(events["time_ns"], self._boottime_ns()).astype(np.int64)
-        before_ns = np.maximum.accumulate(np.concatenate(((self._newest_ns,), times_ns)))
-        late = int((times_ns < before_ns[:-1] - LATE_NS).sum())
-        self._newest_ns = int(before_ns[-1])
-        self.late += late
-        return bool(late) or bool((events["kind"] == Kind.LOST).any())
 
     def _look(self, tier: CaptureTier) -> None:
         """Compares the table with what is there; events flow meanwhile."""
@@ -229,6 +255,9 @@ class Tracker(Resource):
         found = self.table.settle(self._boottime_ns(), patience)
         self._told.append(found)
         self.looks += 1
+        if self._audit and self._looked_s >= self._audit_due_s:
+            self._audit_due_s = self._looked_s + AUDIT_S
+            self._audit.settle()
         self._suspicion.judge(tier, found)
 
     def connections(self) -> Connections:
@@ -255,6 +284,11 @@ class Tracker(Resource):
         return self._succession.current
 
     @property
+    def late(self) -> int:
+        """How many events came more than a second out of order; a look is the answer to them."""
+        return self._lateness.events
+
+    @property
     def changes(self) -> tuple[TierChange, ...]:
         """Which tier followed which and why, oldest first."""
         return tuple(self._succession.changes)
@@ -263,6 +297,11 @@ class Tracker(Resource):
     def refusals(self) -> dict[Tier, KernelError]:
         """Why each better tier does not capture."""
         return dict(self._succession.refusals)
+
+    def audit(self) -> Report | None:
+        """What the audit has found since the tier of now captures; None: there is none."""
+        with self._lock:
+            return self._audit.report() if self._audit and self._succession.current else None
 
     def losses(self) -> Losses:
         """What went missing so far, of all tiers."""
@@ -278,6 +317,13 @@ class Tracker(Resource):
     def close(self) -> None:
         """The same as `stop`."""
         self.stop()
+
+
+def _die_of(error: KernelError) -> Callable[[CaptureTier], None]:
+    def die(_: CaptureTier) -> None:
+        raise error
+
+    return die
 
 
 def _as_kernel_error(tier: CaptureTier, error: KernelError | OSError) -> KernelError:
