@@ -15,8 +15,8 @@ setup: ## Fills .venv with what connscope needs to run
 	@tools/setup.sh
 
 .PHONY: launch
-launch: setup ## Shows the connections of this machine, live; ARGS="..." goes to connscope trace
-	@tools/launch.sh trace $(ARGS)
+launch: setup ## Shows the connections of this machine in the browser; ARGS="..." goes to connscope launch
+	@tools/launch.sh launch $(ARGS)
 
 .PHONY: test
 test: ## Runs the tests; UNIT=1 only those that need no root; ARGS="..." goes to pytest
