@@ -168,11 +168,8 @@ class Tracker(Resource):
         with self._lock:
             if self._stopping.is_set():
                 return np.empty(0, ROW)
-            if self._kill_switch.is_pulled():
-                self._death = FailedError("capture", "the kill switch was pulled")
-            death, self._death = self._death, None
-            if death:
-                return self._with_successors(_die_of(death))
+            if self._kill_switch.is_pulled() or self._death:
+                return self._with_successors(self._die)
             if self._succession.climb():
                 return self._with_successors(self._take_over)
             return self._with_successors(self._go_on)
@@ -199,6 +196,10 @@ class Tracker(Resource):
             self._roles.fill(told, self._monotonic())
             self._readers.store(told, self._monotonic())
         return told
+
+    def _die(self, tier: CaptureTier) -> None:
+        death, self._death = self._death, None
+        raise death or FailedError(word(tier.tier), "the kill switch was pulled")
 
     def _take_over(self, tier: CaptureTier) -> None:
         self.table.change_tier()
@@ -317,13 +318,6 @@ class Tracker(Resource):
     def close(self) -> None:
         """The same as `stop`."""
         self.stop()
-
-
-def _die_of(error: KernelError) -> Callable[[CaptureTier], None]:
-    def die(_: CaptureTier) -> None:
-        raise error
-
-    return die
 
 
 def _as_kernel_error(tier: CaptureTier, error: KernelError | OSError) -> KernelError:
