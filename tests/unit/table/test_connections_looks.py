@@ -178,8 +178,9 @@ def after_a_change() -> ConnectionTable:
 def test_connection_keeps_its_id_when_the_tier_changes():
     """Its opening is not told again; its end is, under that id, once."""
     table = after_a_change()
-    assert told(look(table, renamed(1))) == []
-    assert ids(in_table(table)) == [1]
+    for _ in range(2):
+        assert told(look(table, renamed(1))) == []
+        assert ids(in_table(table)) == [1]
     end = renamed(1, kind=CLOSED, state=State.CLOSE)
     assert told(table.apply(batch(end, end))) == [(1, CLOSED)]
 
@@ -204,6 +205,31 @@ def test_end_that_the_tier_before_told_is_not_told_again():
     table.change_tier()
     assert told(table.apply(renamed(1, kind=CLOSED, state=State.CLOSE))) == []
     assert told(look(table, renamed(1))) == []
+
+
+def test_end_that_the_first_look_of_a_tier_found_is_not_told_again():
+    """Its event names it by an id that nobody has heard of."""
+    table = after_a_change()
+    assert told(look(table)) == [(1, CLOSED)]
+    assert told(table.apply(renamed(1, kind=CLOSED, state=State.CLOSE))) == []
+
+
+def test_connection_that_nobody_claimed_does_not_keep_its_slot():
+    """The next one that gets the slot is not taken for it."""
+    table = after_a_change()
+    look(table)
+    assert told(table.apply(renamed(2, kind=OPENED))) == [(9002, OPENED)]
+    again = renamed(2, connection_id=7)
+    assert told(table.apply(batch(again, again))) == told(batch(again, again))
+    assert len(table) == 1
+
+
+def test_connection_is_claimed_once():
+    """A second id for the same ends is another connection."""
+    table = after_a_change()
+    rows = batch(renamed(1), renamed(1, connection_id=7, socket_id=7, socket_inode=7))
+    assert told(look(table, rows)) == [(7, OPENED)]
+    assert told(look(table, rows)) == []
 
 
 def test_socket_that_is_connected_once_more_is_told_after_a_change():

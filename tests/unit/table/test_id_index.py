@@ -89,6 +89,13 @@ def test_memory_does_not_grow_with_what_was_removed():
     assert bytes_kept(lambda: churned(index, 500)) < 4 * 100 * cell + 20_000
 
 
+def test_what_was_never_there_is_looked_for_in_vain_after_any_number_of_removals():
+    """There is always an empty cell at which the search ends."""
+    index = IdIndex()
+    churned(index, 500)
+    assert index.find(numbers([1 << 40])).tolist() == [ABSENT]
+
+
 def test_memory_is_given_back():
     """What was big once need not stay big."""
     index, many = IdIndex(), np.arange(1, 100_000, dtype=np.uint64)
