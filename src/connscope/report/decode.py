@@ -183,10 +183,8 @@ def _look(table: Table) -> tuple[Look, int, int | None]:
     except (msgspec.MsgspecError, ValueError) as error:
         raise ReportError(f"the details of a look: {error}") from error
     sequence, base = numbers.pop("sequence"), numbers.pop("base_sequence", None)
-    look = Look(
-        **texts, **numbers, limits=details.limits, losses=details.losses, audit=details.audit
-    )
-    return look, sequence, base
+    told = {name: getattr(details, name) for name in details.__struct_fields__}
+    return Look(**texts, **numbers, **told), sequence, base
 
 
 def _names(table: Table) -> tuple[Name, ...]:

@@ -117,8 +117,8 @@ def _look_fields(report: Report) -> dict[str, Field]:
 
 def _details(look: Look) -> str:
     audit = {counter: dict(verdict) for counter, verdict in look.audit.items()}
-    details = Details(look.limits, dict(look.losses), audit)
-    return msgspec.json.encode(details).decode()
+    told = (look.limits, dict(look.losses), audit, dict(look.groups))
+    return msgspec.json.encode(Details(*told)).decode()
 
 
 def _name_fields(names: Sequence[Name]) -> dict[str, Field]:

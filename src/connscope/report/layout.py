@@ -23,7 +23,7 @@ __all__ = (
     "version_of",
 )
 
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 """A reader refuses another major; of another minor it leaves out columns that it does not know, and
 what it misses is unknown."""
 
@@ -60,12 +60,16 @@ TABLES: Mapping[str, Mapping[str, Any]] = {
 bytes: ``pid`` is ``pid.0`` with the lowest byte, ``pid.1`` and so on."""
 
 
+Certainty = Annotated[str, msgspec.Meta(pattern="^(exact|estimated|unknown)$")]
+
+
 class Details(msgspec.Struct, omit_defaults=True):
     """What of a look has no column."""
 
     limits: tuple[str, ...] = ()
     losses: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
     audit: dict[str, dict[str, Plain]] = {}
+    groups: dict[str, Certainty] = {}
 
 
 class Preamble(NamedTuple):

@@ -14,6 +14,7 @@ from connscope.row.listeners import is_listener
 
 __all__ = (
     "NO_IDS",
+    "Audit",
     "Ids",
     "Look",
     "Name",
@@ -28,6 +29,30 @@ Ids = npt.NDArray[np.uint64]
 """An array of connection ids, shape (n,)."""
 
 Plain = int | float | str | bool | None
+
+Audit = Mapping[str, Mapping[str, Plain]]
+"""What was seen beside what the kernel counted, since the tier of now captures, all network
+namespaces together; empty where there is no audit. What is not there is 0.
+
+By counter, ``ActiveOpens``, ``PassiveOpens``, ``EstabResets``, ``AttemptFails``, ``RetransSegs``:
+
+- ``saw``: int, ends of connections (of the last: segments) that rows told of.
+- ``counted``: int, by the kernel: so many for certain.
+- ``counted_most``: int, only if it is not known exactly: so many at most.
+- ``surplus``: int, so many were certainly seen and not counted, a mistake of ours.
+- ``lower_bound``: True if rows do not tell all that the counter counts: less is not missed.
+- what is missing by causes, ints with the words of the audit: ``under_way``, ``ring_loss``,
+  ``no_memory``, ``tier_change``, ``unexplained``.
+
+And one more, ``window``, about all of them:
+
+- ``seconds``: float, how long it is.
+- ``namespaces``: int, how many are compared.
+- ``reason``: str, a sentence if nothing can be compared at all; then there are no counters.
+- ``uncompared``: int, ends of connections that rows told of and no counter was read for.
+- how many namespaces are not compared in full, ints by why: ``not_entered``, ``deleted``, ``busy``,
+  ``appeared``.
+"""
 
 NO_IDS: Ids = np.empty(0, np.uint64)
 
@@ -64,7 +89,9 @@ class Look:
         tier: the way of capture, see `words.Tier`.
         limits: what it can not see, a sentence each.
         losses: what went missing since it was opened.
-        audit: what we saw beside what the kernel counted, by counter.
+        audit: what we saw beside what the kernel counted, see `Audit`.
+        groups: how well the tier knows each group of columns: ``exact``, ``estimated`` or
+            ``unknown`` by the group's word; empty if the sender does not say.
     """
 
     host_id: str
@@ -77,7 +104,8 @@ class Look:
     tier: int
     limits: tuple[str, ...] = ()
     losses: Mapping[str, int] = field(default_factory=dict)
-    audit: Mapping[str, Mapping[str, Plain]] = field(default_factory=dict)
+    audit: Audit = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -62,7 +62,8 @@ def _check_look(look: Look) -> None:
 
 
 def _texts(look: Look) -> Iterator[str]:
-    yield from (look.host_id, look.host_name, look.boot_id, *look.limits, *look.losses)
+    yield from (look.host_id, look.host_name, look.boot_id)
+    yield from (*look.limits, *look.losses, *look.groups)
     for counter, verdict in look.audit.items():
         yield counter
         yield from verdict

@@ -28,6 +28,7 @@ def a_look(time_ns: int = 10**12, **changes: Any) -> Look:
         "limits": ("no accept",),
         "losses": {"rows": 2},
         "audit": {"ActiveOpens": {"saw": 4, "of": 5, "where": "here"}},
+        "groups": {"ends": "exact", "owner": "estimated"},
     }
     return Look(**values | changes)
 

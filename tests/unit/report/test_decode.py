@@ -265,10 +265,15 @@ def test_report_of_nobody_is_refused(column):
     [
         *("{", "[]", '{"losses": {"rows": -1}}', '{"losses": {"rows": "many"}}', "[" * 5000),
         *(json.dumps({"limits": ["\n"]}), json.dumps({"audit": {"a": {"b": {}}}})),
+        *(
+            '{"groups": {"ends": "maybe"}}',
+            '{"groups": ["ends"]}',
+            json.dumps({"groups": {"\a": "exact"}}),
+        ),
     ],
 )
 def test_details_that_are_none_are_refused(details):
-    """Limits are sentences, losses are counts, verdicts are plain."""
+    """Limits are sentences, losses are counts, verdicts are plain, groups have three words."""
     refused(with_column(REPORT, "look", "details", pa.array([details])), "details|printable")
 
 
@@ -276,6 +281,14 @@ def test_unknown_detail_is_ignored():
     """A newer minor may tell more."""
     encoded = with_column(REPORT, "look", "details", pa.array(['{"mood": [1]}']))
     assert decode(encoded).look.limits == ()
+
+
+def test_report_of_an_older_minor_has_no_groups():
+    """It is read; whoever wants to know how sure they are has to look at rows."""
+    older = with_column(REPORT, "look", "details", pa.array(['{"limits": ["no accept"]}']))
+    look = decode(preamble()[:-1] + b"\0" + older[PREAMBLE:]).look
+    assert look.limits == ("no accept",)
+    assert look.groups == {}
 
 
 def test_column_that_every_minor_has_is_asked_for():
