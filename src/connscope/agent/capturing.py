@@ -14,13 +14,14 @@ import numpy as np
 
 from connscope.agent.channel import Channel
 from connscope.agent.host import Host
+from connscope.capture.contract import CONTRACT
 from connscope.config import Config
 from connscope.kernel.host.clock import boottime_ns, wall_minus_boottime_ns
 from connscope.kernel.procfs.processes import read_process
 from connscope.report.delta import Deltas
 from connscope.report.report import Look, Name
 from connscope.row.columns import ROW, Rows
-from connscope.row.words import Kind, Tier
+from connscope.row.words import Kind, Tier, word
 from connscope.tracker.tracker import Tracker
 
 __all__ = ("Capturing",)
@@ -101,7 +102,12 @@ class Capturing:
             tier=tier.tier if tier else Tier.UNKNOWN,
             limits=tier.limits if tier else blind,
             losses={**asdict(tracker.losses()), **_corrections(tracker)},
+            groups=_certainties(tier.tier) if tier else {},
         )
+
+
+def _certainties(tier: Tier) -> dict[str, str]:
+    return {word(group): str(certainty) for group, certainty in CONTRACT[tier].items()}
 
 
 def _corrections(tracker: Tracker) -> dict[str, int]:

@@ -67,7 +67,7 @@ class Details(msgspec.Struct, omit_defaults=True):
     """What of a look has no column."""
 
     limits: tuple[str, ...] = ()
-    losses: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
+    losses: dict[str, Annotated[int, msgspec.Meta(ge=0, le=(1 << 62) - 1)]] = {}
     audit: dict[str, dict[str, Plain]] = {}
     groups: dict[str, Certainty] = {}
 

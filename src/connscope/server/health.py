@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
-from connscope.report.report import Look, Plain
+from connscope.report.report import Audit, Look, Plain
 from connscope.row.columns import Rows
 from connscope.row.words import Group, Tier, word
 from connscope.server.host import Health
@@ -14,7 +15,23 @@ from connscope.server.host import Health
 __all__ = ("make_health",)
 
 COMPARED = ("ActiveOpens", "PassiveOpens")
-"""Counters of connections; a lower bound of another one tells nothing of completeness."""
+"""Counters of connections, a number for each end; others tell nothing of completeness."""
+
+MOST = 1 << 63
+"""No count reaches this."""
+
+WINDOW = "window"
+"""What of an audit is no counter, see `connscope.report.report.Audit`."""
+
+NOT_COMPARED = "not compared with the kernel"
+
+
+class Compared(NamedTuple):
+    """Ends of connections: seen, and counted by the kernel, at least and at most."""
+
+    saw: int
+    least: int
+    most: int
 
 
 def make_health(look: Look, rows: Rows, before: Health) -> Health:
@@ -22,18 +39,24 @@ def make_health(look: Look, rows: Rows, before: Health) -> Health:
 
     Args:
         look: the last one.
-        rows: what the report tells of; how sure the groups are is read off them.
+        rows: what the report tells of; how sure the groups are is read off them if it does not say.
         before: what was known until now, for a report without rows.
     """
-    saw, counted = _compared(look.audit)
+    compared = _compared(look.audit)
     return Health(
         tier=word(Tier(look.tier)),
-        groups=_groups(rows) if len(rows) else before.groups,
-        completeness=min(saw / counted, 1.0) if counted else None,
-        audit=_sentence(saw, counted),
+        groups=_told_groups(look) or (_groups(rows) if len(rows) else before.groups),
+        completeness=_completeness(compared),
+        audit=_sentence(compared, look.audit.get(WINDOW, {})),
         lost=sum(look.losses.values()),
         limits=look.limits,
     )
+
+
+def _told_groups(look: Look) -> dict[str, str]:
+    """What the sender says; of a group that it does not know nothing is known."""
+    told = look.groups
+    return {word(group): told.get(word(group), "unknown") for group in Group} if told else {}
 
 
 def _groups(rows: Rows) -> dict[str, str]:
@@ -46,16 +69,35 @@ def _groups(rows: Rows) -> dict[str, str]:
     }
 
 
-def _compared(audit: Mapping[str, Mapping[str, Plain]]) -> tuple[int, int]:
-    """How many connections were seen and how many counted, of those counters that are compared."""
-    saw = counted = 0
-    for counter in COMPARED:
-        verdict = audit.get(counter, {})
-        ours, theirs = verdict.get("saw"), verdict.get("counted")
-        if isinstance(ours, int | float) and isinstance(theirs, int | float):
-            saw, counted = saw + int(ours), counted + int(theirs)
-    return saw, counted
+def _compared(audit: Audit) -> Compared:
+    """All counters that are compared, together."""
+    verdicts = [audit[counter] for counter in COMPARED if counter in audit]
+    saw, least = (sum(_whole(verdict, name) for verdict in verdicts) for name in ("saw", "counted"))
+    most = sum(_whole(verdict, "counted_most", _whole(verdict, "counted")) for verdict in verdicts)
+    return Compared(saw, least, max(least, most))
 
 
-def _sentence(saw: int, counted: int) -> str:
-    return f"saw {saw:,} of {counted:,} connections" if counted else "not compared with the kernel"
+def _completeness(compared: Compared) -> float | None:
+    """The share that was seen; None if nothing was counted, or nobody knows how much."""
+    if not compared.least or compared.least != compared.most:
+        return None
+    return min(compared.saw, compared.least) / compared.least
+
+
+def _sentence(compared: Compared, window: Mapping[str, Plain]) -> str:
+    saw, least, most = compared
+    if not most:
+        reason = window.get("reason")
+        return f"{NOT_COMPARED}: {reason}" if isinstance(reason, str) and reason else NOT_COMPARED
+    counted = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    left = _whole(window, "uncompared")
+    more = f"; {left:,} more are of namespaces that are not compared" if left else ""
+    return f"saw {saw:,} of {counted} connections{more}"
+
+
+def _whole(verdict: Mapping[str, Plain], name: str, default: int = 0) -> int:
+    """A count of those that a report tells; anything else is none."""
+    found = verdict.get(name, default)
+    if not isinstance(found, int | float) or not 0 <= found < MOST:
+        return default
+    return int(found)

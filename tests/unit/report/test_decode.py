@@ -263,7 +263,14 @@ def test_report_of_nobody_is_refused(column):
 @pytest.mark.parametrize(
     "details",
     [
-        *("{", "[]", '{"losses": {"rows": -1}}', '{"losses": {"rows": "many"}}', "[" * 5000),
+        *(
+            "{",
+            "[]",
+            f'{{"losses": {{"rows": {10**19}}}}}',
+            '{"losses": {"rows": -1}}',
+            '{"losses": {"rows": "many"}}',
+            "[" * 5000,
+        ),
         *(json.dumps({"limits": ["\n"]}), json.dumps({"audit": {"a": {"b": {}}}})),
         *(
             '{"groups": {"ends": "maybe"}}',
