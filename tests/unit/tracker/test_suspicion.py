@@ -95,6 +95,18 @@ def test_tier_that_is_just_quiet_is_not_replaced():
     assert len(all_of_it.machine.opened) == 1
 
 
+def test_tier_that_tells_of_some_is_not_replaced():
+    """However many looks find others."""
+    all_of_it = following()
+    for number in range(0, 3 * LOOKS, 2):
+        all_of_it.opens(1 + number)
+        all_of_it.tier.silent = True
+        all_of_it.opens(2 + number)
+        all_of_it.tier.silent = False
+        assert len(all_of_it.advance(after_s=1.1)) == 2
+    assert len(all_of_it.machine.opened) == 1
+
+
 def test_next_tier_is_judged_for_itself():
     """What came while nobody captured is found by its first look, and is not its fault."""
     all_of_it = following()

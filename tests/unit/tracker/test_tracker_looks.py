@@ -66,6 +66,15 @@ def test_connection_that_opens_while_the_tier_is_opened_is_told(closes: bool):
     assert followed.in_table() == [1][closes:]
 
 
+def test_what_was_told_while_the_tier_is_opened_is_told_once():
+    """Failures too, which nothing but the end of the ring tells apart."""
+    followed = Following()
+    followed.machine.in_open = lambda: followed.world.fail(followed.world.make(1))
+    followed.open()
+    followed.advance(after_s=1.1)
+    assert followed.told == [(Kind.FAILED, 1)]
+
+
 def test_opening_during_a_look_is_told_by_its_event():
     """It waits in the ring, and knows better than the look when that was."""
     followed = following()
