@@ -155,10 +155,12 @@ def test_better_tier_takes_over_once_it_can_be_had(line: Line):
 
 
 def test_worse_one_goes_on_while_a_better_one_is_refused(line: Line):
-    """It is not closed for the try."""
+    """It is not closed for the try, and that is no change."""
     worse(line)
+    changes = [*line.succession.changes]
     line.tries(BTF, until_s=1000)
     assert (line.now, line.machine.closed) == (NETLINK, [BTF])
+    assert [*line.succession.changes] == changes
 
 
 def test_better_tier_that_keeps_dying_is_tried_ever_more_rarely(line: Line):

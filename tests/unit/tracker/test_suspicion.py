@@ -47,6 +47,16 @@ def test_tier_that_told_of_one_starts_anew():
         judged(suspicion)
 
 
+def test_who_was_believed_once_may_fall_silent():
+    """What it told before a look says nothing of the next ones."""
+    suspicion = Suspicion()
+    suspicion.hear(OPENED)
+    for _ in range(LOOKS):
+        judged(suspicion)
+    with pytest.raises(FailedError):
+        judged(suspicion)
+
+
 def test_other_events_prove_nothing():
     """Programs that tell of ends may still be there when those that tell of openings are gone."""
     suspicion = Suspicion()
