@@ -11,7 +11,7 @@ from pathlib import Path
 
 from connscope.errors import ConfigError
 
-__all__ = ("agent_token", "make_token", "read_token")
+__all__ = ("agent_token", "host_of_token", "make_token", "read_token")
 
 SHORTEST = 16
 
@@ -24,11 +24,24 @@ def make_token() -> str:
 def agent_token(token: str, host_id: str) -> str:
     """The token with which the agent of one host may report, of that host and of no other.
 
-    It follows from the server's token, so the server need not remember any; a new token of the
-    server takes all of them back.
+    It begins with the host's id, so that who gets it knows of whom to believe it. It follows from
+    the server's token, so the server need not remember any; a new token of the server takes all of
+    them back.
     """
     key, said = token.encode(), f"agent {host_id}".encode()
-    return hmac.new(key, said, hashlib.sha256).hexdigest()
+    return f"{host_id}.{hmac.new(key, said, hashlib.sha256).hexdigest()}"
+
+
+def host_of_token(token: str, given: str) -> str:
+    """The host whose agent has a token; empty if it is none.
+
+    Args:
+        token: of the server.
+        given: by somebody.
+    """
+    host_id = given.rpartition(".")[0]
+    expected = agent_token(token, host_id).encode()
+    return host_id if hmac.compare_digest(given.encode(), expected) else ""
 
 
 def read_token(path: Path) -> str:

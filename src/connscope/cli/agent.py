@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from connscope.agent.destination import Destination, make_destination
+from connscope.agent.host import this_host
 from connscope.agent.paths import own_paths
 from connscope.agent.run import run_agent
 from connscope.cli.announcement import announce_capture
@@ -34,6 +35,7 @@ __all__ = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of ``connscope agent``."""
+    parser.add_argument("--host-id", action="store_true", help="prints the id of this host, ends")
     parser.add_argument("--config", type=Path, metavar="FILE", help="instead of the default file")
     add_capture_arguments(parser)
 
@@ -81,6 +83,9 @@ def announce(tracker: Tracker) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reports until somebody stops it."""
+    if arguments.host_id:
+        print(this_host().host_id)
+        return 0
     config = capture_config(arguments)
     destination = destination_of(config)
     if config.server_url and config.server_plaintext:

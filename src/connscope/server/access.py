@@ -1,4 +1,5 @@
-"""Who may ask: the token or its cookie, from pages of our own, under a name of ours.
+"""Who may ask: the token or its cookie, from pages of our own, under a name of ours. Agents may
+report, each of its own host.
 
 A page of another site can make a browser send requests to 127.0.0.1. It has no token, its Origin is
 not ours, and a name of its own that leads here (DNS rebinding) is in Host.
@@ -16,9 +17,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connscope.tokens import host_of_token
+
 __all__ = ("UNIX", "Access", "Guard", "cookie_header")
 
 OPEN_PATHS = ("/api/v1/session", "/healthz")
+REPORTS = "/api/v1/reports"
 GUARDED = ("/api/", "/metrics")
 SECRETS_IN_QUERY = {"token", "t", "access_token"}
 UNIX = "unix"
@@ -50,9 +54,9 @@ class Access:
     def __init__(self, token: str, names: Iterable[str], local_uids: Iterable[int]) -> None:
         if len(token) < 16:
             raise ValueError("a token has 16 characters at least")
-        self._token = token.encode()
-        self._session = hmac.new(self._token, b"session", hashlib.sha256).hexdigest()
-        mark = hmac.new(self._token, b"cookie", hashlib.sha256).hexdigest()[:8]
+        self._token, key = token, token.encode()
+        self._session = hmac.new(key, b"session", hashlib.sha256).hexdigest()
+        mark = hmac.new(key, b"cookie", hashlib.sha256).hexdigest()[:8]
         self.cookie_name = f"connscope_{mark}"
         self._names = frozenset(name.lower() for name in names)
         self._local_uids = frozenset(local_uids)
@@ -64,7 +68,12 @@ class Access:
 
     def is_token(self, token: str) -> bool:
         """If somebody knows the secret."""
-        return hmac.compare_digest(token.encode(), self._token)
+        return hmac.compare_digest(token.encode(), self._token.encode())
+
+    def bound_host(self, headers: Headers) -> str:
+        """The host of which alone somebody may report; empty if there is no such bound."""
+        given = _bearer(headers)
+        return host_of_token(self._token, given) if given and not self.is_token(given) else ""
 
     def is_our_name(self, host: str) -> bool:
         """If a Host is one of ours, whatever the port."""
@@ -90,9 +99,10 @@ class Access:
         return 401, "send the token as Authorization: Bearer, or log in by POST /api/v1/session"
 
     def _may(self, scope: Scope, headers: Headers, origin: str | None) -> bool:
-        kind, _, token = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            return self.is_token(token.strip())
+        given = _bearer(headers)
+        if given is not None:
+            is_report = _is_report(scope)
+            return self.is_token(given) or (is_report and bool(self.bound_host(headers)))
         if self._is_local_report(scope):
             return True
         is_read = scope["type"] == "http" and scope["method"] in SAFE_METHODS
@@ -110,7 +120,7 @@ class Access:
         )
 
     def _is_local_report(self, scope: Scope) -> bool:
-        if scope["type"] != "http" or scope["path"] != "/api/v1/reports":
+        if not _is_report(scope):
             return False
         client = scope.get("client")
         return client is not None and client[0] == UNIX and client[1] in self._local_uids
@@ -154,6 +164,19 @@ class Guard:
 def cookie_header(access: Access) -> str:
     """What sets the cookie: no script reads it, no other site has it sent."""
     return f"{access.cookie_name}={access.session}; Path=/; HttpOnly; SameSite=Strict"
+
+
+def _bearer(headers: Headers) -> str | None:
+    """The token of a request; None if it has none."""
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
+
+
+def _is_report(scope: Scope) -> bool:
+    if scope["type"] != "http":
+        return False
+    what: tuple[str, str] = (scope["method"], scope["path"])
+    return what == ("POST", REPORTS)
 
 
 def _refusal(status: int, error: str) -> Response:

@@ -110,8 +110,9 @@ class _Routes:
         """Takes a report."""
         declared = request.headers.get("content-length", "")
         length = int(declared) if declared.isascii() and declared.isdigit() else None
-        sender = str(request.client[0]) if request.client else ""
-        outcome = await self._server.intake.take(request.stream(), length, sender)
+        host = self._server.access.bound_host(request.headers)
+        sender = host or (str(request.client[0]) if request.client else "")
+        outcome = await self._server.intake.take(request.stream(), length, sender, host)
         if outcome.status == 204:
             return Response(status_code=204)
         answer = {"error": outcome.error} | ({"need": outcome.need} if outcome.need else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,10 @@ import numpy as np
 from connscope.report.view import View
 from connscope.server.keys import Integers, Keys
 
-__all__ = ("Health", "Host")
+__all__ = ("ID", "Health", "Host")
+
+ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+"""What ids of hosts and boots look like."""
 
 
 @dataclass(frozen=True, slots=True)

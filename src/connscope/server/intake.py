@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,17 +14,20 @@ from connscope.errors import ReportError, UsageError
 from connscope.report.decode import Limits, decode
 from connscope.report.report import Report, last_of_each
 from connscope.report.view import Applied
+from connscope.server.host import ID
 from connscope.server.live import Live
 from connscope.server.rate import Rates
 
 __all__ = ("Intake", "Outcome")
 
-NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 LARGE_BYTES = 1 << 18
 """Decoding more than this takes so long that others should not wait for it."""
 LOOSEST = 8
 """Reports compress to a twentieth; that of a hostile sender to nothing."""
 REFUSALS_PER_S = 5.0
+REFUSED = (403, 408, 413, 422)
+BODY_S = 60
+"""The largest report comes in that time over a line of 2 Mbit/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +66,22 @@ class Intake:
         self.outcomes = Counter[int]()
         self.bytes = 0
 
-    async def take(self, body: AsyncIterator[bytes], declared: int | None, sender: str) -> Outcome:
+    async def take(
+        self, body: AsyncIterator[bytes], declared: int | None, sender: str, host: str = ""
+    ) -> Outcome:
         """Reads a report and puts it to the others.
 
         Args:
             body: as it comes.
             declared: how many bytes the sender says that it has.
             sender: whose refusals are counted together.
+            host: of which alone the sender may report; empty: of any.
         """
         now_s = time.monotonic()
         if self._refusals.exceeded(sender, now_s):
             return self._counted(Outcome(429, "many reports of yours were refused: wait a second"))
-        outcome = await self._read(body, declared)
-        if outcome.status in (413, 422):
+        outcome = await self._read(body, declared, host)
+        if outcome.status in REFUSED:
             self._refusals.take(sender, now_s)
         return self._counted(outcome)
 
@@ -83,25 +89,30 @@ class Intake:
         self.outcomes[outcome.status] += 1
         return outcome
 
-    async def _read(self, body: AsyncIterator[bytes], declared: int | None) -> Outcome:
+    async def _read(self, body: AsyncIterator[bytes], declared: int | None, host: str) -> Outcome:
         most = self._limits.encoded_bytes
         too_large = Outcome(413, f"a report has {most} bytes at most: see server_report_bytes_max")
         if declared is not None and declared > most:
             return too_large
-        content = bytearray()
-        async for part in body:
-            content += part
-            if len(content) > most:
-                return too_large
+        try:
+            async with asyncio.timeout(BODY_S):
+                content = await _whole(body, most)
+        except TimeoutError:
+            return Outcome(408, f"the report did not come within {BODY_S} s")
+        if content is None:
+            return too_large
         self.bytes += len(content)
         try:
             if len(content) < LARGE_BYTES:
-                report = decode(bytes(content), self._limits)
+                report = decode(content, self._limits)
             else:
-                report = await anyio.to_thread.run_sync(decode, bytes(content), self._limits)
+                report = await anyio.to_thread.run_sync(decode, content, self._limits)
             _check_names(report)
         except ReportError as error:
             return Outcome(422, str(error))
+        told = report.look.host_id
+        if host and told != host:
+            return Outcome(403, f"the token is of host {host}, the report of {told}: make one anew")
         return self._apply(report)
 
     def _apply(self, report: Report) -> Outcome:
@@ -118,8 +129,18 @@ class Intake:
         return Outcome(204)
 
 
+async def _whole(body: AsyncIterator[bytes], most: int) -> bytes | None:
+    """All of it; None if that is more than so many bytes."""
+    content = bytearray()
+    async for part in body:
+        content += part
+        if len(content) > most:
+            return None
+    return bytes(content)
+
+
 def _check_names(report: Report) -> None:
     """They become part of ids."""
     for name in (report.look.host_id, report.look.boot_id):
-        if not NAME.fullmatch(name):
+        if not ID.fullmatch(name):
             raise ReportError(f"{name[:80]!r} is no id: up to 128 letters, digits, dots, - and _")

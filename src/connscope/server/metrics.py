@@ -11,6 +11,8 @@ __all__ = ("metrics_text",)
 
 OUTCOMES = {
     204: "taken",
+    403: "foreign",
+    408: "too_slow",
     409: "gap",
     413: "too_large",
     422: "invalid",

@@ -184,6 +184,8 @@ def _paths() -> Plain:
     }
     reasons = {
         "401": "without the token",
+        "403": "of another host than the token",
+        "408": "too slow",
         "409": "a report is missing before this one: send a full one",
         "413": "too large",
         "422": "not a report",

@@ -6,21 +6,19 @@ For a launcher that starts as root: `open_sockets`, `make_application`, then dro
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from connscope.config import Config
 from connscope.errors import ConfigError
-from connscope.server.access import UNIX, Access
+from connscope.server.access import Access
 from connscope.server.app import make_app
+from connscope.server.http_protocol import PeerProtocol
 from connscope.server.state import make_server
 from connscope.server.stream import MESSAGE_BYTES
 
@@ -30,20 +28,6 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 BACKLOG = 512
 KEEP_ALIVE_S = 75
 GRACE_S = 3
-PEER = struct.Struct("3i")
-"""Of SO_PEERCRED: process, user, group."""
-
-
-class PeerProtocol(H11Protocol):
-    """HTTP that says which user is at the other end of a unix socket."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """As before; then the client's address is its user."""
-        super().connection_made(transport)
-        peer = transport.get_extra_info("socket")
-        if peer is not None and peer.family == socket.AF_UNIX:
-            found = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
-            self.client = (UNIX, PEER.unpack(found)[1])
 
 
 def page_url(config: Config, port: int, token: str) -> str:

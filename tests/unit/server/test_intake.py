@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 
 from connscope.report.encode import encode
 from connscope.row.columns import ROW
+from connscope.server import intake
 from connscope.server.rate import Rates
 from tests.unit.sample_rows import any_rows
 from tests.unit.server.reports import Machine, client, closed, joined, server
@@ -51,6 +53,19 @@ def test_too_large_is_refused():
     with authorized(made_server(server_report_bytes_max=4096)) as agent:
         assert agent.post(PATH, content=b"x" * 5000).status_code == 413
         assert agent.post(PATH, content=iter([b"x" * 3000] * 2)).status_code == 413
+
+
+def test_report_that_trickles_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    """Whoever sends it may send it again."""
+    monkeypatch.setattr(intake, "BODY_S", 0.01)
+
+    async def trickle() -> AsyncIterator[bytes]:
+        while True:
+            yield b""
+            await asyncio.sleep(0.001)
+
+    outcome = asyncio.run(made_server().intake.take(trickle(), None, "somebody"))
+    assert outcome.status == 408
 
 
 def test_too_large_decompressed_is_refused():

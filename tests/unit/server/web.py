@@ -45,7 +45,9 @@ def authorized(server: Server | None = None) -> Iterator[TestClient]:
         yield client
 
 
-def post(client: TestClient, report: Report) -> int:
+def post(client: TestClient, report: Report, token: str = TOKEN) -> int:
     """Sends a report; the status."""
-    status: int = client.post("/api/v1/reports", content=encode(report)).status_code
+    headers = {"authorization": f"Bearer {token}"}
+    answer = client.post("/api/v1/reports", content=encode(report), headers=headers)
+    status: int = answer.status_code
     return status
