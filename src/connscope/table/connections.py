@@ -11,7 +11,7 @@ import numpy.typing as npt
 from connscope.row.columns import Rows
 from connscope.row.copying import put_rows, take_rows
 from connscope.row.words import Kind, Protocol, State
-from connscope.table.ended import RecentlyEnded
+from connscope.table.ended import Ends
 from connscope.table.id_index import ABSENT, IdIndex, are_ids
 from connscope.table.inferred import NOT_YET, beginnings, endings
 from connscope.table.matching import NOBODY, match_rows
@@ -80,8 +80,7 @@ class ConnectionTable:
         self._index = IdIndex()
         self._slots = Slots()
         self._unclaimed = np.empty(0, np.int64)
-        self._ended, self._ended_sockets = RecentlyEnded(), RecentlyEnded()
-        self._ended_before = RecentlyEnded()  # sockets, of the tiers before this one
+        self._ends = Ends()
         self._look = self._generation_ns = 0
         self._has_settled = False
         self.corrections = Corrections()
@@ -122,7 +121,7 @@ class ConnectionTable:
         if held.any():
             put_rows(rows, held, self._enriched(slots[held], take_rows(rows, held)))
             rows["connection_id"][held] = self._slots.column("connection_id")[slots[held]]
-        late = ~held & self._came_too_late(ids, rows)
+        late = ~held & self._ends.is_event_late(ids, _connected_sockets(rows))
         ends, begins = ENDS[kinds], BEGINS[kinds]
         tell = ~late | (kinds == Kind.FAILED)
         tell[held & begins] = ~self._slots.told[slots[held & begins]]
@@ -133,20 +132,8 @@ class ConnectionTable:
         comes = ~held & ~ends & ~late & (rows["state"] != State.CLOSE)
         self._add(ids[comes], take_rows(rows, comes), told=begins[comes], seen=NEVER)
         self._end(slots[held & ends])
-        self._remember_ends(ids[ends], _connected_sockets(rows)[ends])
+        self._ends.add_told(ids[ends], _connected_sockets(rows)[ends])
         return tell, rows
-
-    def _remember_ends(self, ids: Ids, sockets: Ids) -> None:
-        """What this tier has not named yet the next event can only name by its socket."""
-        self._ended.add(ids)
-        self._ended_sockets.add(sockets)
-        self._ended_before.add(sockets[ids == 0])
-
-    def _came_too_late(self, ids: Ids, rows: Rows) -> Mask:
-        late: Mask = self._ended.contains(ids)
-        if len(self._ended_before):
-            late |= self._ended_before.contains(_connected_sockets(rows))
-        return late
 
     def _find(self, ids: Ids, rows: Rows) -> Numbers:
         """The slot of each row, by its id; after a change of the tier also by what it is."""
@@ -187,8 +174,7 @@ class ConnectionTable:
         self._look += 1
         if now_ns - self._generation_ns >= GENERATION_NS:
             self._generation_ns = now_ns
-            for ended in (self._ended, self._ended_sockets, self._ended_before):
-                ended.age()
+            self._ends.age()
 
     def take_look(self, rows: Rows) -> None:
         """Takes in all that a look shows; what it does not show is left to `settle`."""
@@ -204,7 +190,8 @@ class ConnectionTable:
         self._take_news(slots, rows) if held.all() else self._take_news(
             slots[held], take_rows(rows, held)
         )
-        fresh = np.flatnonzero(~held & ~self._came_too_late(ids, rows))
+        late = self._ends.is_look_late(ids, _connected_sockets(rows))
+        fresh = np.flatnonzero(~held & ~late)
         fresh = fresh[np.unique(ids[fresh], return_index=True)[1]]
         self._add(ids[fresh], take_rows(rows, fresh), told=False, seen=self._look)
 
@@ -247,7 +234,7 @@ class ConnectionTable:
         began, ended = beginnings(slots.take(news), now_ns), endings(slots.take(gone), now_ns)
         for column in ("opened_ns", "known", "exact"):
             slots.column(column)[news] = began[column]
-        self._remember_ends(slots.ids[gone], _connected_sockets(ended))
+        self._ends.add_given_up(slots.ids[gone], _connected_sockets(ended))
         self._end(gone)
         told: Rows = np.concatenate((began, ended))
         told = take_rows(told, told["protocol"] == Protocol.TCP)
@@ -259,8 +246,8 @@ class ConnectionTable:
 
     def change_tier(self) -> None:
         """From now on rows have ids of another tier: each finds its connection by what it is."""
-        self._ended_before, self._ended_sockets = self._ended_sockets, RecentlyEnded()
-        self._index, self._ended = IdIndex(), RecentlyEnded()
+        self._ends.change_tier()
+        self._index = IdIndex()
         self._unclaimed = np.flatnonzero(self._slots.used)
         self._slots.ids[self._unclaimed] = 0
 

@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from connscope.table.id_index import ABSENT, IdIndex, are_ids
 
-__all__ = ("RecentlyEnded",)
+__all__ = ("Ends", "RecentlyEnded")
 
 Ids = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
 
 
 MOST = 1 << 17
@@ -44,7 +45,7 @@ class RecentlyEnded:
             ids = ids[are_ids(ids) & (self._young.find(ids) == ABSENT)]
             self._young.add(ids, np.zeros(len(ids), np.int64))
 
-    def contains(self, ids: Ids) -> npt.NDArray[np.bool_]:
+    def contains(self, ids: Ids) -> Mask:
         """Which of the ids ended in this generation or the one before."""
         self._index_added()
         found = np.zeros(len(ids), np.bool_)
@@ -57,3 +58,49 @@ class RecentlyEnded:
         """Begins a new generation; the last but one is forgotten."""
         self._index_added()
         self._old, self._young = self._young, IdIndex()
+
+
+class Ends:
+    """All that ended a short while ago, by the ids of the tier and by socket.
+
+    Another tier has other ids, so it is told by the socket what the tiers before have told.
+    """
+
+    def __init__(self) -> None:
+        self._told, self._given_up = RecentlyEnded(), RecentlyEnded()
+        self._sockets, self._sockets_before = RecentlyEnded(), RecentlyEnded()
+
+    def add_told(self, ids: Ids, sockets: Ids) -> None:
+        """An event said so: whoever shows them as open is late."""
+        self._told.add(ids)
+        self._sockets.add(sockets)
+
+    def add_given_up(self, ids: Ids, sockets: Ids) -> None:
+        """Looks did not show them any more. If one does, they are open after all; but an event
+        that tells of their end comes too late.
+
+        Args:
+            ids: 0 where this tier has not named the connection yet.
+            sockets: of the same.
+        """
+        self._given_up.add(ids)
+        self._sockets.add(sockets)
+        self._sockets_before.add(sockets[ids == 0])
+
+    def is_look_late(self, ids: Ids, sockets: Ids) -> Mask:
+        """Which rows of a look are of before their end."""
+        return self._told.contains(ids) | self._sockets_before.contains(sockets)
+
+    def is_event_late(self, ids: Ids, sockets: Ids) -> Mask:
+        """Which events tell nothing new."""
+        return self.is_look_late(ids, sockets) | self._given_up.contains(ids)
+
+    def age(self) -> None:
+        """Begins a new generation."""
+        for ended in (self._told, self._given_up, self._sockets, self._sockets_before):
+            ended.age()
+
+    def change_tier(self) -> None:
+        """Ids are those of another tier from now on."""
+        self._told, self._given_up = RecentlyEnded(), RecentlyEnded()
+        self._sockets, self._sockets_before = RecentlyEnded(), self._sockets

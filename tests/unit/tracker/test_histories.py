@@ -161,9 +161,14 @@ class Histories(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 9))
     def a_look_overlooks_one(self, number: int) -> None:
-        """A socket moved in the hash table while it was read."""
-        if Kind.CLOSED in self.tier.kinds and (serial := self.pick(number)) is not None:
-            self.tier.left_out.add(serial)
+        """A socket moved in the hash table while it was read; the next look shows it."""
+        tier = self.tier
+        if Kind.CLOSED not in tier.kinds or (serial := self.pick(number)) is None:
+            return
+        tier.left_out.add(serial)
+        for _ in range(2):
+            self.world.now_ns += 1_100_000_000
+            self.hear(self.tracker.advance())
 
     @rule(number=st.integers(0, 9))
     def a_look_shows_one_that_has_ended(self, number: int) -> None:

@@ -47,6 +47,7 @@ class Socket:
     pid: int = 100
     evidence: OwnerEvidence = OwnerEvidence.CONNECT
     sent: int = 0
+    has_ended: bool = False
 
     def row(self, tier: Tier, kind: Kind, time_ns: int) -> Rows:
         """How that tier says it."""
@@ -82,7 +83,9 @@ class Socket:
             "time_ns": time_ns,
         }
         if kind in (Kind.CLOSED, Kind.FAILED, Kind.UNLISTENED):
-            values |= {"closed_ns": time_ns, "state": State.CLOSE}
+            values |= {"closed_ns": time_ns}
+        if self.has_ended or kind == Kind.FAILED:
+            values |= {"state": State.CLOSE}
         for name, value in values.items():
             row[name] = value
         return row
@@ -135,6 +138,7 @@ class World:
     def end(self, serial: int) -> Socket:
         """It closes, or listens no more."""
         socket = self.open.pop(serial)
+        socket.has_ended = True
         self._tell(Kind.UNLISTENED if socket.is_listener else Kind.CLOSED, socket)
         return socket
 
