@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -21,6 +22,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 START_TIME = 22 - 3  # of proc(5); what follows the name begins with field 3
 COMM_BYTES = 15
 ESCAPED = re.compile(rb"\\(n|\\)")  # stat writes a newline and a backslash of a name so
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 NET_FILES = ("tcp", "tcp6", "udp", "udp6")
 
 
@@ -102,7 +104,11 @@ def _inode(path: str, directory: int | None = None) -> int:
 
 
 def read_net_texts(group: ProcessGroup, proc: Path = Path("/proc")) -> NetTexts | None:
-    """The files of the namespace, from the first process that has not ended; None if all have."""
+    """The files of the namespace, from the first process that has not ended; None if all have.
+
+    Raises:
+        OSError: there are no descriptors left, or no memory.
+    """
     for pid in group.pids:
         texts = [_read(f"{proc}/{pid}/net/{name}") for name in NET_FILES]
         # Without IPv6 a file is missing; of a process that has ended meanwhile all are.
@@ -112,7 +118,11 @@ def read_net_texts(group: ProcessGroup, proc: Path = Path("/proc")) -> NetTexts 
 
 
 def read_process(pid: int, proc: Path = Path("/proc")) -> Process | None:
-    """A process by its stat file; None if it has ended or the file makes no sense."""
+    """A process by its stat file; None if it has ended or the file makes no sense.
+
+    Raises:
+        OSError: there are no descriptors left, or no memory.
+    """
     # The name is in brackets and may have brackets and spaces in it: the last one counts.
     before, bracket, after = _read(f"{proc}/{pid}/stat").rpartition(b")")
     comm, fields = before.partition(b"(")[2], after.split()
@@ -123,10 +133,16 @@ def read_process(pid: int, proc: Path = Path("/proc")) -> Process | None:
 
 
 def _read(path: str) -> bytes:
-    """All of a file; nothing if it is gone or may not be read."""
+    """All of a file; nothing if it is gone or may not be read.
+
+    Raises:
+        OSError: there are no descriptors left, or no memory: that says nothing of the file.
+    """
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
         return b""
     parts = list[bytes]()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -85,6 +86,19 @@ def test_nothing_if_all_processes_have_ended(tree: ProcTree):
     (group,) = group_processes(tree.root)
     (tree.root / "4/net").unlink()
     assert read_net_texts(group, tree.root) is None
+
+
+def test_no_descriptors_left_is_an_error(tree: ProcTree, monkeypatch: pytest.MonkeyPatch):
+    """A file that could not be opened for want of them has not ended with its process."""
+    tree.process(4, tree.namespace("only", tcp=net_line()))
+    (group,) = group_processes(tree.root)
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        read_net_texts(group, tree.root)
 
 
 def test_machine_without_ipv6(tree: ProcTree):
