@@ -7,7 +7,7 @@ const PADDING = 10;
 /** Room for the name of the box, above the slots. */
 export const HEADER = 40;
 const ASPECT = 1.5;
-const FEWEST = 4;
+const FEWEST = 2;
 /** Share of slots that are empty at first: room to come for newcomers. */
 const SPARE = 0.3;
 

@@ -4,6 +4,7 @@ import { effect } from "@preact/signals";
 import type { Point } from "../layout/district";
 import { Mirror } from "../mirror/mirror";
 import type { Emphasis } from "../render/frame";
+import type { Camera } from "../render/camera";
 import { readPalette } from "../render/palette";
 import type { Direction, Target } from "../scene/pick";
 import type { Scene } from "../scene/scene";
@@ -26,6 +27,8 @@ export class Chart {
   readonly #aborter = new AbortController();
   readonly #effects: (() => void)[] = [];
   #group = "";
+  /** The camera of the last fit: as long as it is this one, nobody has moved it. */
+  #fitted: Camera | null = null;
   #animation = 0;
   #dragFrom: Point | null | undefined;
 
@@ -112,11 +115,21 @@ export class Chart {
     this.stage.setScene(scene);
     this.mirror.setScene(scene, performance.now());
     const group = atlas.groupOf(shown.peek());
-    if (group === this.#group || scene.marks.length === 0 || this.stage.size.width === 0) return;
+    if (scene.marks.length === 0 || this.stage.size.width === 0) return;
+    if (group === this.#group) {
+      // Nobody who comes is out of sight before the viewer has taken the camera.
+      if (this.stage.camera === this.#fitted && !this.stage.holds(scene.marks)) this.#fit();
+      return;
+    }
     this.#group = group;
     const camera = atlas.cameraOf(group);
     if (camera) this.stage.look(camera);
-    else this.stage.fit();
+    else this.#fit();
+  }
+
+  #fit(): void {
+    this.stage.fit();
+    this.#fitted = this.stage.camera;
   }
 
   #animate(before: ReadonlyMap<string, Point>, began: number): void {

@@ -1,4 +1,4 @@
-/** The camera: which part of the world is on the screen. Data never moves it. */
+/** The camera: which part of the world is on the screen. */
 import type { Point, Rectangle } from "../layout/district";
 
 /** `x`, `y` is the world point in the middle of the screen; `zoom` screen pixels per world unit. */

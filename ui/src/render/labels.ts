@@ -18,6 +18,8 @@ const SHORT_LETTERS = 8;
 /** From this zoom on, the second line is drawn too. */
 const DETAIL_ZOOM = 0.85;
 const MOST_REASONS = 20;
+/** Kinds of nodes whose second line says nothing that the stack of circles does not. */
+const SAME_FOR_ALL = new Set(["executable"]);
 
 /** Rectangles that are taken, in cells, so that a test looks at few. */
 class Taken {
@@ -97,13 +99,14 @@ function drawName(frame: Frame, mark: Mark, taken: Taken): void {
   const { context, palette, camera } = frame;
   const at = screenOf(frame, mark);
   if (!visible(frame, at, 80)) return;
-  const detail = camera.zoom >= DETAIL_ZOOM ? elided(mark.node.detail, NAME_LETTERS + 2) : "";
+  const near = camera.zoom >= DETAIL_ZOOM && !SAME_FOR_ALL.has(mark.node.kind);
+  const whole = near ? elided(mark.node.detail, NAME_LETTERS + 2) : "";
   context.font = NAME_FONT;
   const top = at.y + radiusOf(frame, mark) + 4;
-  const bottom = top + (detail ? 27 : 14);
-  for (const letters of [NAME_LETTERS, SHORT_LETTERS]) {
+  for (const [letters, detail] of [[NAME_LETTERS, whole], [NAME_LETTERS, ""], [SHORT_LETTERS, ""]] as const) {
     const name = elided(mark.node.label, letters);
     const half = Math.max(context.measureText(name).width, detail.length * 5.2) / 2 + 2;
+    const bottom = top + (detail ? 27 : 14);
     if (!taken.take({ left: at.x - half, right: at.x + half, top, bottom })) continue;
     text(frame, name, at.x, top + 6, NAME_FONT, palette.text);
     if (detail) text(frame, detail, at.x, top + 20, DETAIL_FONT, palette.muted);

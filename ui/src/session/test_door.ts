@@ -8,6 +8,8 @@ export interface TestDoor {
   positions(): Record<string, [x: number, y: number]>;
   /** Screen places of all marks, in pixels of the map, by id. */
   screen(): Record<string, [x: number, y: number]>;
+  /** Ids of all lines. */
+  lines(): string[];
   counts(): { nodes: number; edges: number; connections: number; timeMs: number };
   /** Milliseconds of drawing of the last frames, oldest first. */
   frameTimes(): number[];
@@ -32,6 +34,7 @@ export function offerTestDoor(): void {
         (y - camera.y) * camera.zoom + size.height / 2,
       ]]));
     },
+    lines: () => scene.value.lines.map(({ edge }) => edge.id),
     counts: () => ({
       nodes: shown.value.nodes.size,
       edges: shown.value.edges.size,

@@ -123,6 +123,13 @@ export class Stage {
     if (next.x !== x || next.y !== y) this.look(next);
   }
 
+  /** Whether all of these world points are in sight. */
+  holds(points: readonly Point[]): boolean {
+    const { x, y, zoom } = this.camera;
+    const [reachX, reachY] = [this.size.width / 2 / zoom, this.size.height / 2 / zoom];
+    return points.every((at) => Math.abs(at.x - x) < reachX && Math.abs(at.y - y) < reachY);
+  }
+
   world(at: Point): Point {
     return toWorld(this.camera, this.size, at);
   }
