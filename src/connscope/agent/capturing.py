@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
-import numpy as np
-
 from connscope.agent.channel import Channel
+from connscope.agent.ended import Ended
 from connscope.agent.host import Host
 from connscope.capture.contract import CONTRACT
 from connscope.config import Config
@@ -20,11 +19,13 @@ from connscope.kernel.host.clock import boottime_ns, wall_minus_boottime_ns
 from connscope.kernel.procfs.processes import read_process
 from connscope.report.delta import Deltas
 from connscope.report.report import Look, Name
-from connscope.row.columns import ROW, Rows
-from connscope.row.words import Kind, Tier, word
+from connscope.row.columns import Rows
+from connscope.row.words import Tier, word
 from connscope.tracker.tracker import Tracker
 
 __all__ = ("Capturing",)
+
+CHECK_S = 0.5
 
 OWN = "own"
 """What connscope's own processes are marked with: their traffic is that of the tool."""
@@ -40,6 +41,7 @@ class Capturing:
         config: `report_interval_s`.
         early: what the tracker told when it was opened.
         own_pids: of the processes of this program.
+        check: is called now and then; what it raises ends the capture.
     """
 
     def __init__(
@@ -50,11 +52,14 @@ class Capturing:
         config: Config,
         early: Rows,
         own_pids: Iterable[int] = (),
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self._tracker, self._channel, self._host = tracker, channel, host
+        self.tracker, self._channel, self._host = tracker, channel, host
         self._interval_s = config.report_interval_s
         self._deltas = Deltas()
-        self._ended = [_ended(early)]
+        self._ended = Ended(config.closed_rows)
+        self._ended.add(early)
+        self._check = check
         self._names = tuple(_own_names((os.getpid(), *own_pids)))
         self._stopping = threading.Event()
         self._looks = 0
@@ -63,15 +68,16 @@ class Capturing:
         """Reports after each look, and once more at the end.
 
         Raises:
-            ConnectionError: the other process is gone.
+            OSError: the other process is gone.
         """
         while not self._stopping.is_set():
-            if self._looks != self._tracker.looks:
+            if self._looks != self.tracker.looks:
                 self._report()
-            self._tracker.wait(self._interval_s)
-            self._ended.append(_ended(self._tracker.advance()))
-        self._tracker.look_now()
-        self._ended.append(_ended(self._tracker.advance()))
+            self._check()
+            if self.tracker.wait(min(self._interval_s, CHECK_S)):
+                self._ended.add(self.tracker.advance())
+        self.tracker.look_now()
+        self._ended.add(self.tracker.advance())
         self._report()
 
     def stop(self) -> None:
@@ -79,16 +85,15 @@ class Capturing:
         self._stopping.set()
 
     def _report(self) -> None:
-        self._looks = self._tracker.looks
+        self._looks = self.tracker.looks
         if self._channel.is_full_wanted():
             self._deltas.want_full()
-        ended: Rows = np.concatenate((np.empty(0, ROW), *self._ended))
-        self._ended.clear()
-        rows = self._tracker.connections().rows
+        ended = self._ended.take()
+        rows = self.tracker.connections().rows
         self._channel.send(self._deltas.next(self._look(), rows, ended, self._names))
 
     def _look(self) -> Look:
-        tracker, host = self._tracker, self._host
+        tracker, host = self.tracker, self._host
         tier = tracker.tier
         blind = () if tier else ("nothing captures at the moment: see the log of the agent",)
         return Look(
@@ -101,24 +106,13 @@ class Capturing:
             interval_ns=int(self._interval_s * 1e9),
             tier=tier.tier if tier else Tier.UNKNOWN,
             limits=tier.limits if tier else blind,
-            losses={**asdict(tracker.losses()), **_corrections(tracker)},
+            losses={**asdict(tracker.losses()), "ended": self._ended.dropped},
             groups=_certainties(tier.tier) if tier else {},
         )
 
 
 def _certainties(tier: Tier) -> dict[str, str]:
     return {word(group): str(certainty) for group, certainty in CONTRACT[tier].items()}
-
-
-def _corrections(tracker: Tracker) -> dict[str, int]:
-    corrections = tracker.table.corrections
-    return {"openings": corrections.openings, "closings": corrections.closings}
-
-
-def _ended(told: Rows) -> Rows:
-    ends = (told["kind"] == Kind.CLOSED) | (told["kind"] == Kind.FAILED)
-    rows: Rows = told.compress(ends)
-    return rows
 
 
 def _own_names(pids: Iterable[int]) -> Iterable[Name]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from typing import Any
@@ -18,6 +19,7 @@ ASK_FULL = b"F"
 """What comes back: the server missed something and wants a full report."""
 
 LENGTHS = struct.Struct("<QQQQ")
+PATIENCE_S = 10.0
 
 
 class ReportHead(msgspec.Struct, frozen=True):
@@ -34,10 +36,14 @@ class Channel:
 
     Args:
         end: of a pair of stream sockets.
+        patience_s: how long the other end may take nothing while we send.
     """
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, patience_s: float = PATIENCE_S) -> None:
         self._end = end
+        seconds, microseconds = int(patience_s), int(patience_s % 1 * 1e6)
+        wait = struct.pack("@ll", seconds, microseconds)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
         self._encoder, self._decoder = (
             msgspec.msgpack.Encoder(),
             msgspec.msgpack.Decoder(ReportHead),
@@ -51,7 +57,7 @@ class Channel:
         """Sends a report as it lies in memory; waits while the other end is busy.
 
         Raises:
-            OSError: the other end is gone.
+            OSError: the other end is gone, or takes nothing more; the channel is of no use then.
         """
         head = ReportHead(report.look, report.sequence, report.base, report.names)
         tables = (report.open, report.ended, report.gone)
@@ -60,9 +66,12 @@ class Channel:
             *(np.ascontiguousarray(each) for each in tables),
         ]
         sizes = [memoryview(part).nbytes for part in parts]
-        self._end.sendall(LENGTHS.pack(*sizes))
-        for part in parts:
-            self._end.sendall(memoryview(part).cast("B"))
+        try:
+            self._end.sendall(LENGTHS.pack(*sizes))
+            for part in parts:
+                self._end.sendall(memoryview(part).cast("B"))
+        except BlockingIOError as error:
+            raise TimeoutError("the reporting process takes no more reports") from error
 
     def receive(self) -> Report | None:
         """The next report; None when the other end is gone."""
@@ -115,6 +124,11 @@ class Channel:
         if not said:
             raise ConnectionResetError("the reporting process is gone")
         return True
+
+    def end(self) -> None:
+        """Nobody hears anything more, whoever waits for it; for other threads too."""
+        with contextlib.suppress(OSError):
+            self._end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """The other end notices."""

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-from connscope.errors import ConnscopeError
+from connscope.errors import ConnscopeError, FailedError
 from connscope.kernel.host.privileges import become, die_with_parent
 from connscope.kernel.host.users import User
 
@@ -55,6 +55,16 @@ class Child:
             time.sleep(CHECK_S)
         return True
 
+    def check(self) -> None:
+        """Nothing, as long as it runs.
+
+        Raises:
+            FailedError: it has ended.
+        """
+        if (code := self.exit_code()) is not None:
+            how = f"was killed by signal {-code}" if code < 0 else f"has ended with {code}"
+            raise FailedError("connscope", f"its {self.name} process, {self.pid}, {how}")
+
     def end(self, seconds: float) -> None:
         """Asks it to end, and kills it if it has not after so long."""
         for number, patience_s in ((signal.SIGTERM, seconds), (signal.SIGKILL, 1.0)):
@@ -71,6 +81,8 @@ def _do(name: str, work: Callable[[], object]) -> int:
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         work()
+    except SystemExit:
+        return FAILED
     except ConnscopeError as error:
         sys.stderr.write(f"connscope {name}: {error}\n")
         return FAILED

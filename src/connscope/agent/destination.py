@@ -10,11 +10,13 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from connscope.errors import ConfigError
+from connscope.row.outside_text import printable
 
 __all__ = ("Answer", "Destination", "make_destination")
 
 PATH = "/api/v1/reports"
 TIMEOUT_S = 10.0
+ANSWER_BYTES, SHOWN_BYTES = 4096, 300
 MEDIA_TYPE = "application/vnd.connscope.report"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -44,13 +46,14 @@ class Destination:
     Args:
         place: of the server.
         token: for a server elsewhere; it is bound to this host.
+        timeout_s: how long the server may say nothing.
 
     Attributes:
         reason: of the last answer that was not `Answer.TAKEN`, in words.
     """
 
-    def __init__(self, place: Place, token: str = "") -> None:
-        self._place, self._token = place, token
+    def __init__(self, place: Place, token: str = "", timeout_s: float = TIMEOUT_S) -> None:
+        self._place, self._token, self._timeout_s = place, token, timeout_s
         # Read now: the files of certificates may be out of reach once privileges are gone.
         self._context = ssl.create_default_context() if place.secure else None
         self._connection: http.client.HTTPConnection | None = None
@@ -58,38 +61,60 @@ class Destination:
 
     def __str__(self) -> str:
         place = self._place
-        return place.unix or f"http{'s' * place.secure}://{place.host}:{place.port}"
+        host = f"[{place.host}]" if ":" in place.host else place.host
+        return place.unix or f"http{'s' * place.secure}://{host}:{place.port}"
+
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether everybody on the way can read what is sent."""
+        place = self._place
+        return not (place.unix or place.secure or place.host in LOOPBACK)
 
     def send(self, report: bytes) -> Answer:
         """Sends a report; waits for the answer, 10 s at most."""
+        try:
+            status, said = self._ask(report)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            self.reason = f"{self} can not be reached: {_words(error)}"
+            return Answer.LATER
+        answer = _meaning(status)
+        if answer is not Answer.TAKEN:
+            self.reason = f"{self} answered {status} {said}"
+        return answer
+
+    def _ask(self, report: bytes) -> tuple[int, str]:
+        was_open = self._connection is not None
+        try:
+            return self._ask_once(report)
+        except (ConnectionResetError, BrokenPipeError):
+            self.close()
+            if not was_open:
+                raise
+            # Between two reports it may have grown tired of the connection, which is no failure.
+            return self._ask_once(report)
+
+    def _ask_once(self, report: bytes) -> tuple[int, str]:
         headers = {"content-type": MEDIA_TYPE}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
-        try:
-            connection = self._connection = self._connection or self._connect()
-            connection.request("POST", PATH, report, headers)
-            response = connection.getresponse()
-            said = response.read().decode(errors="replace").strip()
-        except (OSError, http.client.HTTPException) as error:
+        connection = self._connection = self._connection or self._connect()
+        connection.request("POST", PATH, report, headers)
+        response = connection.getresponse()
+        said = response.read(ANSWER_BYTES)
+        if not response.isclosed():  # that was not all, and nobody wants to hear the rest
             self.close()
-            self.reason = f"{self} can not be reached: {error}"
-            return Answer.LATER
-        if response.will_close:
-            self.close()
-        answer = _meaning(response.status)
-        if answer is not Answer.TAKEN:
-            self.reason = f"{self} answered {response.status} {said[:500]}"
-        return answer
+        return response.status, printable(said[:SHOWN_BYTES].strip())
 
     def _connect(self) -> http.client.HTTPConnection:
         place = self._place
         if place.unix:
-            return UnixConnection(place.unix, TIMEOUT_S)
+            return UnixConnection(place.unix, self._timeout_s)
         if self._context:
             return http.client.HTTPSConnection(
-                place.host, place.port, timeout=TIMEOUT_S, context=self._context
+                place.host, place.port, timeout=self._timeout_s, context=self._context
             )
-        return http.client.HTTPConnection(place.host, place.port, timeout=TIMEOUT_S)
+        return http.client.HTTPConnection(place.host, place.port, timeout=self._timeout_s)
 
     def close(self) -> None:
         """Ends the connection; the next report opens another one."""
@@ -122,13 +147,15 @@ def make_destination(url: str, unix: str, token: str, *, plaintext: bool) -> Des
         plaintext: whether it may be http, which everybody on the way can read.
 
     Raises:
-        ConfigError: the URL is none, or http without leave, or there is no token.
+        ConfigError: the URL is none, or http without leave.
     """
     if not url:
         return Destination(Place(unix, "", 0, secure=False))
     parts = urlsplit(url)
     try:
         host, port = parts.hostname or "", parts.port
+        # Also so that the codec is imported now: it may be out of reach later, as the files are.
+        host.encode("idna")
     except ValueError as error:
         raise ConfigError(f"server_url is {url!r}: {error}") from error
     if parts.scheme not in ("http", "https") or not host or parts.path.strip("/") or parts.query:
@@ -139,12 +166,13 @@ def make_destination(url: str, unix: str, token: str, *, plaintext: bool) -> Des
             f"server_url is {url!r}: over http everybody on the way can read who talks to whom; "
             "use https, or say --plaintext"
         )
-    if not token:
-        raise ConfigError(
-            "a server elsewhere wants a token: `connscope server --agent-token HOST_ID` prints the "
-            "one of this host, agent_token_file names the file with it"
-        )
     return Destination(Place("", host, port or (443 if secure else 4040), secure), token)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted: {error.verify_message}"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or repr(error)
 
 
 def _meaning(status: int) -> Answer:

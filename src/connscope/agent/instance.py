@@ -16,7 +16,15 @@ import msgspec
 from connscope.errors import ConfigError, UsageError
 from connscope.kernel.procfs.processes import read_process
 
-__all__ = ("Instance", "end_instance", "find_instance", "held_instance", "note_instance")
+__all__ = (
+    "Instance",
+    "end_instance",
+    "find_instance",
+    "held_instance",
+    "make_private",
+    "note_instance",
+    "refuse_second",
+)
 
 FILE = "launch.json"
 LOCK = "launch.lock"
@@ -39,6 +47,11 @@ class Instance(msgspec.Struct, frozen=True):
     since_s: float
     tier: str
 
+    @property
+    def where(self) -> str:
+        """In words: `` at URL``; empty if it has no page."""
+        return f" at {self.url}" if self.url else ""
+
 
 def find_instance(directory: Path) -> Instance | None:
     """The one that runs, if there is one."""
@@ -58,21 +71,36 @@ def held_instance(directory: Path) -> Iterator[None]:
         UsageError: another one runs; where its page is.
         ConfigError: the directory is not ours.
     """
-    _make_private(directory)
+    make_private(directory)
     descriptor = os.open(directory / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         try:
             # Not flock: our children would inherit that lock and hold it longer than we do.
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
-            found = find_instance(directory)
-            where = f" at {found.url}" if found and found.url else ""
-            raise UsageError(f"connscope runs already{where}; `connscope stop` ends it") from error
-        yield
+            raise _runs_already(find_instance(directory)) from error
+        try:
+            yield
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                (directory / FILE).unlink()
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            (directory / FILE).unlink()
         os.close(descriptor)
+
+
+def refuse_second(directory: Path) -> None:
+    """Nothing, unless one runs.
+
+    Raises:
+        UsageError: one does; where its page is.
+    """
+    if (found := find_instance(directory)) is not None:
+        raise _runs_already(found)
+
+
+def _runs_already(found: Instance | None) -> UsageError:
+    where = found.where if found else ""
+    return UsageError(f"connscope runs already{where}; `connscope stop` ends it")
 
 
 def note_instance(directory: Path, url: str, tier: str) -> None:
@@ -102,11 +130,21 @@ def end_instance(found: Instance, patience_s: float) -> bool:
     return True
 
 
-def _make_private(directory: Path) -> None:
-    """Of a directory in /tmp anybody may have made one before us."""
+def make_private(directory: Path) -> None:
+    """Makes the directory of our files. In /tmp anybody may have made one before us.
+
+    That of root others may look into, whatever root's umask is: the way to the server's socket,
+    which is another user's, leads through it. What is secret in it is 0600.
+
+    Raises:
+        ConfigError: others may write to it.
+    """
     try:
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         told = directory.lstat()
+        if stat.S_ISDIR(told.st_mode) and told.st_uid == os.geteuid() == 0:
+            directory.chmod(0o755)
+            told = directory.lstat()
     except OSError as error:
         raise ConfigError(f"can not make {directory}: {error.strerror}") from error
     others_write = told.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

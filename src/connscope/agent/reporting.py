@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -30,6 +31,7 @@ class Reporting:
         destination: of the reports.
         spool: for what can not be sent at once.
         record: gets all reports as well, see `recording`.
+        backoff: between tries while the server is away.
     """
 
     def __init__(
@@ -38,38 +40,63 @@ class Reporting:
         destination: Destination,
         spool: Spool,
         record: IO[bytes] | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         self._channel, self._destination, self._spool = channel, destination, spool
         self._record = record
         self._changed = threading.Condition()
-        self._last_try_s: float | None = None
-        self._backoff = Backoff()
+        self._is_ending = False
+        self._backoff = backoff or Backoff()
         self._is_away = False
+        self._failure: BaseException | None = None
 
     def run(self) -> None:
-        """Goes on until the capturing process ends, and then until all is sent or 2 s are over."""
-        sender = threading.Thread(target=self._send_all, name="sender", daemon=True)
+        """Goes on until the capturing process ends, and then until all is sent or 2 s are over.
+
+        What is left then waits on disk for the next agent.
+        """
+        sender = threading.Thread(target=self._send, name="sender", daemon=True)
         sender.start()
         while (report := self._channel.receive()) is not None:
             encoded = encode(report)
-            if self._record:
-                write_report(self._record, encoded)
+            self._add_to_record(encoded)
             with self._changed:
-                self._spool.put(report.look.session_ns, report.sequence, encoded)
+                self._spool.put(encoded)
                 self._changed.notify()
         with self._changed:
-            self._last_try_s = time.monotonic() + LAST_TRIES_S
+            self._is_ending = True
             self._changed.notify()
         sender.join(LAST_TRIES_S)
+        with self._changed:
+            self._spool.keep_on_disk(True)
+        if self._failure:
+            raise self._failure
+
+    def _add_to_record(self, encoded: bytes) -> None:
+        if self._record:
+            try:
+                write_report(self._record, encoded)
+            except OSError as error:
+                # What follows would stand behind half of a report, where nobody finds it.
+                _log(f"the recording ends here: {error.strerror}")
+                self._record = None
+
+    def _send(self) -> None:
+        """In the thread: without it there is no agent, so the other thread hears of its end."""
+        try:
+            self._send_all()
+        except BaseException as error:  # noqa: BLE001  raised again by the other thread
+            self._failure = error
+            self._channel.end()
 
     def _send_all(self) -> None:
         while (waiting := self._next()) is not None:
             spooled, content = waiting
             answer = self._destination.send(content)
-            if answer is Answer.SLOWER and not self._is_ending():
-                time.sleep(REST_S)
+            if answer is Answer.SLOWER:
+                self._rest(REST_S)
                 continue
-            if answer in (Answer.LATER, Answer.SLOWER):
+            if answer is Answer.LATER:
                 self._wait_for_better_times()
                 continue
             self._note_that_it_is_back()
@@ -84,10 +111,17 @@ class Reporting:
         """Waits for a report; None when there will be none any more."""
         with self._changed:
             while (waiting := self._spool.first()) is None:
-                if self._is_ending():
+                if self._is_ending:
                     return None
                 self._changed.wait()
             return waiting
+
+    def _rest(self, seconds: float) -> None:
+        """Waits so long; at the end only a moment, for there is no more time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_ending, seconds)
+        if self._is_ending:
+            time.sleep(LAST_PAUSE_S)
 
     def _wait_for_better_times(self) -> None:
         if not self._is_away:
@@ -95,12 +129,7 @@ class Reporting:
             _log(f"{self._destination.reason}; reports are kept until it is back")
         with self._changed:
             self._spool.keep_on_disk(True)
-            self._changed.wait_for(self._is_ending, self._backoff.failed())
-        if self._is_ending():
-            time.sleep(LAST_PAUSE_S)
-
-    def _is_ending(self) -> bool:
-        return self._last_try_s is not None
+        self._rest(self._backoff.failed())
 
     def _note_that_it_is_back(self) -> None:
         self._backoff.succeeded()
@@ -108,10 +137,12 @@ class Reporting:
             self._is_away = False
             with self._changed:
                 self._spool.keep_on_disk(False)
-            dropped = f", {self._spool.dropped} gave way" if self._spool.dropped else ""
-            _log(f"{self._destination} is back: {len(self._spool)} reports wait{dropped}")
+                waiting, dropped = len(self._spool), self._spool.dropped
+            more = f", {dropped} gave way" if dropped else ""
+            _log(f"{self._destination} is back: {waiting} reports wait{more}")
 
 
 def _log(text: str) -> None:
-    sys.stderr.write(f"connscope agent: {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # nobody reads it any more: no reason to end
+        sys.stderr.write(f"connscope agent: {text}\n")
+        sys.stderr.flush()

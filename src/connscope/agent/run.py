@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -16,8 +16,9 @@ from connscope.agent.destination import Destination
 from connscope.agent.host import this_host
 from connscope.agent.reporting import Reporting
 from connscope.agent.spool import Spool
+from connscope.agent.spool_place import hold_spool_place
 from connscope.config import Config
-from connscope.errors import ConfigError
+from connscope.errors import FailedError
 from connscope.kernel.host.privileges import keep_capabilities
 from connscope.kernel.host.users import User
 from connscope.row.words import Tier
@@ -35,7 +36,8 @@ CAPTURE_CAPABILITIES = (
     "CAP_KILL",  # to end the other processes, which are of another user
     "CAP_SYS_RESOURCE",  # before 5.11 the memory of maps counts as locked
 )
-END_S = 3.0
+END_S = 2.5
+DEATH_S = 0.5
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -46,9 +48,9 @@ def run_agent(
     *,
     require: Tier | None = None,
     record: IO[bytes] | None = None,
-    own_pids: Iterable[int] = (),
+    beside: Child | None = None,
     ready: Callable[[Tracker], None],
-) -> None:
+) -> int:
     """Captures and reports until a signal says stop; then reports once more.
 
     Args:
@@ -57,68 +59,86 @@ def run_agent(
         user: that the reporting process becomes.
         require: no tier that is worse.
         record: gets all reports, too.
-        own_pids: of processes of this program besides the two.
+        beside: another process of this program: its traffic is ours, and its end, too.
         ready: is called when the first look was taken.
 
+    Returns:
+        The number of the signal.
+
     Raises:
-        KernelError: there is no way to capture here.
+        KernelError: there is no way to capture here, or another process of ours has died.
         ConfigError: there is no place for the spool.
-        ConnectionError: the reporting process has died.
     """
+    place = hold_spool_place(Path(config.spool_dir), user)
     ours, theirs = make_channel()
-    spool_dir = _make_spool_dir(Path(config.spool_dir), user)
     parent = os.getpid()
 
     def report() -> None:
         ours.close()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end of the channel is ours
+        os.fchdir(place)  # while we may; the way to it can be closed to the user
         leave_privileges(user, parent)
-        spool = Spool(spool_dir, config.spool_bytes_max)
+        spool = Spool(Path(), config.spool_bytes_max)
         Reporting(theirs, destination, spool, record).run()
 
     child = Child("agent", report)
+    os.close(place)
     theirs.close()
     try:
-        _capture(config, ours, require, (child.pid, *own_pids), ready)
+        others = (child, beside) if beside else (child,)
+        with (
+            _capturing(config, ours, require, others) as capturing,
+            _stopped_by_signals(capturing.stop) as came,
+        ):
+            ready(capturing.tracker)
+            _run(capturing, child)
+        return came[0] if came else 0
     finally:
         ours.close()
         if not child.wait(END_S):
             child.end(0)
 
 
-def _capture(
-    config: Config,
-    channel: Channel,
-    require: Tier | None,
-    own_pids: Iterable[int],
-    ready: Callable[[Tracker], None],
-) -> None:
-    if os.geteuid() == 0:
-        keep_capabilities(CAPTURE_CAPABILITIES)
+@contextlib.contextmanager
+def _capturing(
+    config: Config, channel: Channel, require: Tier | None, others: Sequence[Child]
+) -> Iterator[Capturing]:
+    """Captures as soon as it begins, with no more rights than that takes."""
+    keep_capabilities(CAPTURE_CAPABILITIES)
+
+    def check() -> None:
+        for other in others:
+            other.check()
+
     with Tracker(config, require, audits=True) as tracker:
         early = tracker.open()
-        capturing = Capturing(tracker, channel, this_host(), config, early, own_pids)
-        with _stopped_by_signals(capturing.stop):
-            ready(tracker)
-            capturing.run()
+        own_pids = [other.pid for other in others]
+        yield Capturing(tracker, channel, this_host(), config, early, own_pids, check)
+
+
+def _run(capturing: Capturing, child: Child) -> None:
+    try:
+        capturing.run()
+    except OSError as error:
+        child.wait(DEATH_S)
+        child.check()
+        raise FailedError("connscope", f"its agent process, {child.pid}: {error}") from error
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, lambda *_: stop()) for number in STOPS}
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Gives a list that gets the numbers of those that came."""
+    came = list[int]()
+
+    def note(number: int, frame: object) -> None:
+        came.append(number)
+        stop()
+
+    # Who ignores one, as nohup has it, goes on to.
+    heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heard}
     try:
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _make_spool_dir(path: Path, user: User) -> Path:
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            os.chown(path, user.uid, user.gid)
-        path.chmod(0o700)
-    except OSError as error:
-        raise ConfigError(f"spool_dir is {path}: {error.strerror}") from error
-    return path

@@ -12,13 +12,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from connscope.agent.destination import Destination, make_destination
 from connscope.agent.host import this_host
 from connscope.agent.paths import own_paths
 from connscope.agent.run import run_agent
 from connscope.cli.announcement import announce_capture
 from connscope.cli.choice import TIERS, required
+from connscope.cli.exit_codes import SIGNALLED
+from connscope.cli.hang_up import end_at_hang_up
 from connscope.config import Config, load_config
+from connscope.errors import ConfigError
 from connscope.kernel.host.users import unprivileged_user
 from connscope.tokens import read_token
 from connscope.tracker.tracker import Tracker
@@ -59,10 +64,10 @@ def capture_config(arguments: argparse.Namespace, **more: Any) -> Config:
         agent_token_file=arguments.token_file,
         server_plaintext=arguments.plaintext,
         report_interval_s=arguments.interval,
-        look_interval_s=arguments.interval,
         tier=arguments.tier,
         **more,
     )
+    config = msgspec.structs.replace(config, look_interval_s=config.report_interval_s)
     return own_paths(config, os.environ)
 
 
@@ -70,9 +75,18 @@ def destination_of(config: Config) -> Destination:
     """Where the reports go; the token is read while we may."""
     given = config.agent_token_file
     token = read_token(Path(given)) if given else ""
-    return make_destination(
+    if config.server_url and not token:
+        raise ConfigError(
+            "a server elsewhere wants a token: `connscope server --agent-token "
+            f"{this_host().host_id}` prints the one of this host, --token-file names the file with "
+            "it"
+        )
+    destination = make_destination(
         config.server_url, config.server_socket, token, plaintext=config.server_plaintext
     )
+    if destination.is_open_to_others:
+        print(f"WARN reports go to {destination} for everybody to read", file=sys.stderr)
+    return destination
 
 
 def announce(tracker: Tracker) -> None:
@@ -88,8 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     config = capture_config(arguments)
     destination = destination_of(config)
-    if config.server_url and config.server_plaintext:
-        print(f"WARN reports go to {destination} for everybody to read", file=sys.stderr)
     user = unprivileged_user(config.agent_user, os.environ)
-    run_agent(config, destination, user, require=required(arguments), ready=announce)
-    return 0
+    end_at_hang_up()
+    number = run_agent(config, destination, user, require=required(arguments), ready=announce)
+    return SIGNALLED + number

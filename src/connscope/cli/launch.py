@@ -13,24 +13,27 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
-from connscope.agent.instance import find_instance, held_instance, note_instance
+from connscope.agent.instance import held_instance, note_instance, refuse_second
 from connscope.agent.paths import runtime_dir
 from connscope.agent.run import run_agent
 from connscope.cli.agent import add_capture_arguments, announce, capture_config, destination_of
 from connscope.cli.choice import required
 from connscope.cli.detached import detached
+from connscope.cli.exit_codes import SIGNALLED
+from connscope.cli.hang_up import end_at_hang_up
 from connscope.cli.served import Served, start_server
 from connscope.config import Config
 from connscope.errors import ConfigError, UsageError
+from connscope.kernel.host.privileges import keep_capabilities
 from connscope.kernel.host.users import User, unprivileged_user
 from connscope.row.words import Tier, word
 from connscope.tracker.tracker import Tracker
 
-__all__ = ("add_arguments", "run", "serve_only", "welcome")
+__all__ = ("add_arguments", "run", "welcome")
 
-END_S = 2.0
+CHECK_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs until somebody stops it."""
     config = capture_config(arguments, server_port=arguments.port, server_host=arguments.host)
     directory = runtime_dir(os.environ)
-    if (found := find_instance(directory)) is not None:
-        raise UsageError(f"connscope runs already at {found.url}; `connscope stop` ends it")
+    if arguments.app_only and config.server_url:
+        raise UsageError("--app-only and a server elsewhere: then there is nothing to do here")
+    refuse_second(directory)
+    end_at_hang_up()
     if arguments.detach:
         return detached(directory, lambda: _run_here(arguments, config, directory))
     return _run_here(arguments, config, directory)
@@ -60,16 +65,16 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_here(arguments: argparse.Namespace, config: Config, directory: Path) -> int:
     user = unprivileged_user(config.agent_user, os.environ)
     serves = not arguments.probe_only and not config.server_url
-    with held_instance(directory), _recording(arguments.record) as record:
+    with held_instance(directory), _recording(arguments.record, user) as record:
         served = start_server(config, user) if serves else None
         try:
             if arguments.app_only and served:
-                return serve_only(served, directory)
-            _report(config, user, required(arguments), record, served, directory)
+                _serve_only(served, directory)
+            number = _report(config, user, required(arguments), record, served, directory)
         finally:
             if served:
-                served.child.end(END_S)
-    return 0
+                served.end()
+    return SIGNALLED + number
 
 
 def _report(
@@ -79,7 +84,7 @@ def _report(
     record: IO[bytes] | None,
     served: Served | None,
     directory: Path,
-) -> None:
+) -> int:
     destination = destination_of(config)
 
     def ready(tracker: Tracker) -> None:
@@ -88,20 +93,25 @@ def _report(
         note_instance(directory, served.url if served else "", tier)
         print(welcome(served.url) if served else f"reporting to {destination}", flush=True)
 
-    own = (served.child.pid,) if served else ()
-    run_agent(config, destination, user, require=require, record=record, own_pids=own, ready=ready)
+    return run_agent(
+        config,
+        destination,
+        user,
+        require=require,
+        record=record,
+        beside=served.child if served else None,
+        ready=ready,
+    )
 
 
-def serve_only(served: Served, directory: Path) -> int:
-    """Waits until the server ends or somebody stops us."""
+def _serve_only(served: Served, directory: Path) -> NoReturn:
+    """Waits for the end of the server, or of us."""
+    keep_capabilities(("CAP_KILL",))
     note_instance(directory, served.url, "")
     print(welcome(served.url), flush=True)
-    try:
-        while served.child.exit_code() is None:
-            time.sleep(0.1)
-    except KeyboardInterrupt:
-        return 0
-    return served.child.exit_code() or 0
+    while True:
+        served.child.check()
+        time.sleep(CHECK_S)
 
 
 def welcome(url: str) -> str:
@@ -117,13 +127,16 @@ def welcome(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _recording(path: Path | None) -> Iterator[IO[bytes] | None]:
+def _recording(path: Path | None, user: User) -> Iterator[IO[bytes] | None]:
+    """A new file. It tells who talks to whom: it is for the eyes of who called sudo."""
     if path is None:
         yield None
         return
     try:
-        file = path.open("xb")
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        if os.geteuid() == 0 and "SUDO_UID" in os.environ:
+            os.fchown(descriptor, user.uid, user.gid)
     except OSError as error:
         raise ConfigError(f"can not record to {path}: {error.strerror}") from error
-    with file:
+    with os.fdopen(descriptor, "wb") as file:
         yield file

@@ -11,11 +11,13 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from connscope.agent.destination import Answer, make_destination
 from connscope.agent.paths import own_paths
+from connscope.cli.hang_up import end_at_hang_up
 from connscope.cli.launch import welcome
 from connscope.cli.replayed import Replayed
 from connscope.cli.served import Served, start_server
@@ -29,7 +31,7 @@ from connscope.report.recording import read_reports
 __all__ = ("add_arguments", "run")
 
 LIMITS = Limits(encoded_bytes=1 << 30, decoded_bytes=1 << 31)
-END_S = 2.0
+REST_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,39 +49,42 @@ def run(arguments: argparse.Namespace) -> int:
         own_paths(config, os.environ),
         server_socket=f"/tmp/connscope-replay-{os.getpid()}.sock",  # noqa: S108  bound by us, refused if it is there
     )
-    with _opened(arguments.file) as reports:
+    end_at_hang_up()
+    with _opened(arguments.file) as file:
+        if next(read_reports(file), None) is None:
+            raise ConfigError(f"{arguments.file} has no whole report")
         served = start_server(config, unprivileged_user(config.agent_user, os.environ))
         print(welcome(served.url), flush=True)
         try:
-            _feed(config, served, reports, once=arguments.once)
+            _feed(config, served, file, once=arguments.once)
         finally:
-            served.child.end(END_S)
+            served.end()
     return 0
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[list[bytes]]:
-    """All reports of the file; there is at least one."""
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
-        with path.open("rb") as file:
-            reports = list(read_reports(file))
+        file = path.open("rb")
     except OSError as error:
         raise ConfigError(f"can not read {path}: {error.strerror}") from error
-    if not reports:
-        raise ConfigError(f"{path} has no whole report")
-    yield reports
+    with file:
+        yield file
 
 
-def _feed(config: Config, served: Served, reports: list[bytes], *, once: bool) -> None:
+def _feed(config: Config, served: Served, file: IO[bytes], *, once: bool) -> None:
     destination = make_destination("", config.server_socket, "", plaintext=False)
     replayed = Replayed()
     while True:
-        for encoded in reports:
+        file.seek(0)
+        for encoded in read_reports(file):
             report = replayed.moved(decode(encoded, LIMITS))
             time.sleep(replayed.pause_s)
-            if served.child.exit_code() is not None:
-                raise FailedError("the server", f"ended with {served.child.exit_code()}")
-            if destination.send(encode(report)) is not Answer.TAKEN:
+            content = encode(report)
+            while (answer := destination.send(content)) is Answer.SLOWER:
+                time.sleep(REST_S)
+            if answer is not Answer.TAKEN:
+                served.child.check()
                 raise FailedError("replay", destination.reason)
         if once:
             return

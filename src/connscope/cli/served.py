@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from connscope.agent.child import Child, leave_privileges
 from connscope.cli.port_owner import describe_port_owner
@@ -17,6 +19,7 @@ __all__ = ("Served", "start_server")
 
 READY = b"+"
 PIPE_BYTES = 4096
+END_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Served:
     """A server that takes requests.
 
     Attributes:
+        socket: its path for agents of this machine.
         child: its process.
         url: of its page, with the token.
         token: of the server.
@@ -32,6 +36,13 @@ class Served:
     child: Child
     url: str
     token: str
+    socket: Path
+
+    def end(self) -> None:
+        """Ends it and takes its socket away, which it has no right to do."""
+        self.child.end(END_S)
+        with contextlib.suppress(OSError):
+            self.socket.unlink()
 
 
 def start_server(config: Config, user: User, token: str = "") -> Served:
@@ -73,8 +84,10 @@ def start_server(config: Config, user: User, token: str = "") -> Served:
     with os.fdopen(hears, "rb") as pipe:
         said = pipe.read()
     if said.startswith(READY):
-        return Served(child, said[len(READY) :].decode(), token)
+        return Served(child, said[len(READY) :].decode(), token, Path(config.server_socket))
     child.wait(1.0)
     if said:
-        raise ConfigError(said.decode() + describe_port_owner(config.server_port))
+        reason = said.decode(errors="replace")
+        is_port = f" port {config.server_port}:" in reason
+        raise ConfigError(reason + (describe_port_owner(config.server_port) if is_port else ""))
     raise FailedError("the server", f"it ended with {child.exit_code()} before it was ready")

@@ -25,8 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         return FAILED
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.since_s))
     print(f"connscope runs since {since}, pid {found.pid}")
-    if found.tier:
-        print(f"capturing: {found.tier}")
+    print(f"capturing: {found.tier}" if found.tier else "capturing: nothing, only the server runs")
     if found.url:
         print(f"its page: {found.url}")
     return FINE

@@ -34,7 +34,7 @@ def read_reports(file: IO[bytes]) -> Iterator[bytes]:
     while len(length := file.read(LENGTH.size)) == LENGTH.size:
         (size,) = LENGTH.unpack(length)
         if size > LONGEST:
-            raise ReportError(f"the recording is damaged: it has a report of {size} bytes")
+            raise ReportError(f"the recording is damaged: it has a report of {size:,} bytes")
         encoded = file.read(size)
         if len(encoded) < size:
             return

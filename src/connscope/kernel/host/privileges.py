@@ -15,7 +15,7 @@ __all__ = ("become", "die_with_parent", "keep_capabilities")
 
 # linux/prctl.h and linux/capability.h
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
-CAPABILITY_VERSION_3 = 0x20080522
+CAPABILITY_VERSION_3, CAP_SETPCAP = 0x20080522, 8
 LAST_CAPABILITY = Path("/proc/sys/kernel/cap_last_cap")
 FEATURE = "giving up privileges"
 
@@ -34,16 +34,7 @@ def keep_capabilities(names: Iterable[str]) -> None:
     Raises:
         FailedError: the kernel refused; nothing can be relied on then.
     """
-    kept = sum(1 << BITS[name] for name in names)
-    _drop_bounding_set(kept)
-    header = struct.pack("II", CAPABILITY_VERSION_3, 0)
-    held = bytearray(24)  # effective, permitted, inheritable: the low words, then the high ones
-    _call("capget", header, (ctypes.c_char * 24).from_buffer(held))
-    words = struct.unpack("6I", held)
-    permitted = (words[1] | words[4] << 32) & kept
-    low, high = permitted & 0xFFFFFFFF, permitted >> 32
-    _call("capset", header, struct.pack("6I", low, low, 0, high, high, 0))
-    _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _keep(sum(1 << BITS[name] for name in names))
 
 
 def become(uid: int, gid: int) -> None:
@@ -63,7 +54,7 @@ def become(uid: int, gid: int) -> None:
         os.setresuid(uid, uid, uid)
     except OSError as error:
         raise FailedError(FEATURE, f"becoming user {uid}: {error.strerror}") from error
-    _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _keep(0)  # who was not root before has kept what a service or a file gave
     if uid and 0 in (*os.getresuid(), *os.getresgid()[: 3 if gid else 0]):
         raise FailedError(FEATURE, f"becoming user {uid}: part of us is still root")
 
@@ -77,6 +68,19 @@ def die_with_parent(number: int) -> None:
         FailedError: the kernel refused.
     """
     _call("prctl", PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def _keep(kept: int) -> None:
+    header = struct.pack("II", CAPABILITY_VERSION_3, 0)
+    held = bytearray(24)  # effective, permitted, inheritable: the low words, then the high ones
+    _call("capget", header, (ctypes.c_char * 24).from_buffer(held))
+    words = struct.unpack("6I", held)
+    permitted = words[1] | words[4] << 32
+    if permitted >> CAP_SETPCAP & 1:
+        _drop_bounding_set(kept)
+    low, high = permitted & kept & 0xFFFFFFFF, (permitted & kept) >> 32
+    _call("capset", header, struct.pack("6I", low, low, 0, high, high, 0))
+    _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def _drop_bounding_set(kept: int) -> None:

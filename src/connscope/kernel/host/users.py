@@ -13,6 +13,7 @@ __all__ = ("User", "unprivileged_user")
 
 OWN_NAME = "connscope"
 NOBODY = 65534
+NO_USER = (1 << 32) - 1
 
 
 class User(NamedTuple):
@@ -31,22 +32,29 @@ def unprivileged_user(wanted: str, environment: Mapping[str, str]) -> User:
         environment: with ``SUDO_UID``.
 
     Raises:
-        ConfigError: there is no such user.
+        ConfigError: there is no such user, or it is root.
     """
     if os.geteuid():
         return User(os.geteuid(), os.getegid())
     if wanted:
         try:
-            return _of(int(wanted)) if wanted.isdecimal() else _named(wanted)
+            found = _of(int(wanted)) if _is_number(wanted) else _named(wanted)
         except KeyError as error:
             raise ConfigError(f"agent_user is {wanted!r}: there is no such user") from error
+        if not found.uid or not found.gid:
+            raise ConfigError(f"agent_user is {wanted!r}: root is what it should not be")
+        return found
     called = environment.get("SUDO_UID", "")
-    if called.isdecimal() and int(called):
-        return _of(int(called))
+    if _is_number(called) and int(called) and (caller := _of(int(called))).gid:
+        return caller
     try:
         return _named(OWN_NAME)
     except KeyError:
         return User(NOBODY, NOBODY)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) < NO_USER
 
 
 def _of(uid: int) -> User:
