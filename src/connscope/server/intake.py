@@ -124,7 +124,7 @@ class Intake:
             applied = self._live.take(single, now_s, time.time_ns())
         except UsageError as error:
             return Outcome(429, str(error))
-        if applied is Applied.GAP:
+        if applied in (Applied.GAP, Applied.GAP_AGAIN):
             return Outcome(409, applied.value, "full")
         return Outcome(204)
 

@@ -20,6 +20,7 @@ from connscope.row.words import Protocol, word
 from connscope.server.describe import Described, describe
 from connscope.server.grouping import NO_NODE, Grouping
 from connscope.server.health import make_health
+from connscope.server.host import Host
 from connscope.server.hosts import Hosts
 from connscope.server.keys import Integers
 from connscope.server.listeners import Listeners
@@ -119,7 +120,7 @@ class Live:
         self._began_s: float | None = None
 
     def take(self, report: Report, now_s: float, wall_ns: int) -> Applied:
-        """Takes a report.
+        """Takes a report; of one that builds on what is missing only what ended.
 
         Args:
             report: valid by itself; each id of its rows once.
@@ -133,8 +134,19 @@ class Live:
         host = self.hosts.get(look.host_id) or self.hosts.make(look.host_id)
         bare = replace(report, open=NO_ROWS, ended=NO_ROWS, gone=NO_IDS)
         applied = host.view.apply(bare)
-        if applied is not Applied.APPLIED:
+        if applied not in (Applied.APPLIED, Applied.GAP):
             return applied
+        self._see(host, report, now_s, wall_ns)
+        if applied is Applied.GAP:
+            self.window.end(host, report.ended, now_s)
+        else:
+            self.window.apply(host, report, now_s)
+        self._began_s = now_s if self._began_s is None else self._began_s
+        self.reports += 1
+        return applied
+
+    def _see(self, host: Host, report: Report, now_s: float, wall_ns: int) -> None:
+        look = report.look
         if host.boot_id != look.boot_id:
             self.window.forget(host, now_s)
         host.boot_id, host.time_ns = look.boot_id, look.time_ns
@@ -143,10 +155,6 @@ class Live:
         host.silent = False
         self.hosts.rename(host, look.host_name)
         host.health = make_health(look, report.open, host.health)
-        self.window.apply(host, report, now_s)
-        self._began_s = now_s if self._began_s is None else self._began_s
-        self.reports += 1
-        return applied
 
     def advance(self, now_s: float) -> None:
         """Forgets what is over, and hosts that have been silent for long."""

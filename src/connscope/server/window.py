@@ -100,6 +100,11 @@ class Window:
             gone = host.find(report.gone)
             self._vanish(host, np.isin(host.slots, gone[gone >= 0]), now_s)
 
+    def end(self, host: Host, rows: Rows, now_s: float) -> None:
+        """What ended, of a report that does not fit; nothing else of it is known."""
+        self.expire(now_s)
+        self._end(host, rows, False, now_s)
+
     def forget(self, host: Host, now_s: float) -> None:
         """The host is gone, or was started anew: nothing of it is open."""
         self._vanish(host, np.ones(len(host.slots), np.bool_), now_s)

@@ -68,6 +68,35 @@ def test_delta_of_another_session_is_a_gap():
     assert view.apply(delta) is Applied.GAP
 
 
+def delta(sequence: int, **changes):
+    """A delta in which a row ended."""
+    return make_report(a_look(**changes), sequence, sequence - 1, NOTHING, table_of({2: 0}))
+
+
+def test_gap_that_comes_again_is_told_apart():
+    """Its sender did not hear the answer; what ended is not new."""
+    view = View()
+    applied = [view.apply(delta(each)) for each in (4, 4, 5, 4)]
+    again = Applied.GAP_AGAIN
+    assert applied == [Applied.GAP, again, Applied.GAP, again]
+
+
+def test_gap_of_another_session_is_another():
+    """It counts from 0."""
+    view = View()
+    assert [view.apply(delta(4, session_ns=each)) for each in (1, 2)] == [Applied.GAP] * 2
+
+
+def test_reports_after_a_gap_are_not_missed():
+    """They came; one that they build on did not."""
+    view = View()
+    view.apply(full(0))
+    for sequence in (3, 4):
+        view.apply(delta(sequence))
+    view.apply(full(5))
+    assert view.missed == 2
+
+
 def test_missed_reports_are_counted():
     """A full report after a gap says how many did not come."""
     view = View()

@@ -17,7 +17,7 @@ from connscope.row.columns import ROW
 from connscope.server import intake
 from connscope.server.rate import Rates
 from tests.unit.sample_rows import any_rows
-from tests.unit.server.reports import Machine, client, closed, joined, server
+from tests.unit.server.reports import Machine, client, closed, joined, refused, server
 from tests.unit.server.web import authorized, made_server, post
 
 PATH = "/api/v1/reports"
@@ -37,6 +37,26 @@ def test_a_gap_needs_a_full_report(agent: TestClient):
     answer = agent.post(PATH, content=encode(machine.report(client(), full=False)))
     assert (answer.status_code, answer.json()["need"]) == (409, "full")
     assert post(agent, machine.report(client(), full=True)) == 204
+
+
+def test_what_ended_is_kept_of_a_gap(agent: TestClient):
+    """A server that was started anew gets what waited: nobody sends it again, but for answers that
+    were not heard."""
+    machine = Machine()
+    machine.report(client())
+    late = machine.report(client(5), ended=[closed(client(2)), refused()])
+    assert [post(agent, late), post(agent, late)] == [409, 409]
+    totals = agent.get("/api/v1/topology").json()["totals"]
+    assert (totals["closed"], totals["failed"]) == (1, 1)
+
+
+def test_gap_changes_nothing_that_is_open(agent: TestClient):
+    """A delta alone does not say what else there is."""
+    machine = Machine()
+    post(agent, machine.report(client()))
+    machine.report(client(4))
+    assert post(agent, machine.report(client(5), gone=[1])) == 409
+    assert agent.get("/api/v1/connections").json()["total"] == 1
 
 
 def test_a_repeated_report_is_taken_once(agent: TestClient):
