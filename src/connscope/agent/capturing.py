@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
+from connscope.agent.audit_summary import summarize_audit
 from connscope.agent.channel import Channel
 from connscope.agent.ended import Ended
 from connscope.agent.host import Host
@@ -108,6 +109,7 @@ class Capturing:
             limits=tier.limits if tier else blind,
             losses={**asdict(tracker.losses()), "ended": self._ended.dropped},
             groups=_certainties(tier.tier) if tier else {},
+            audit=summarize_audit(tracker.audit()),
         )
 
 
