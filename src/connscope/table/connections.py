@@ -51,7 +51,7 @@ class Corrections:
     Attributes:
         openings: connections and listeners that a look found first.
         closings: those that looks did not find any more.
-        repeated: ends of connections that had ended already, and openings that came too late.
+        repeated: ends of connections that had ended already, and openings and accepts that came too late.
         nameless: rows with an id that is none.
     """
 
@@ -121,7 +121,8 @@ class ConnectionTable:
         if held.any():
             put_rows(rows, held, self._enriched(slots[held], take_rows(rows, held)))
             rows["connection_id"][held] = self._slots.column("connection_id")[slots[held]]
-        late = ~held & self._ends.is_event_late(ids, _connected_sockets(rows))
+        has_ended = (kinds == Kind.ACCEPTED) & (rows["state"] == State.CLOSE)
+        late = ~held & (has_ended | self._ends.is_event_late(ids, _connected_sockets(rows)))
         ends, begins = ENDS[kinds], BEGINS[kinds]
         tell = ~late | (kinds == Kind.FAILED)
         tell[held & begins] = ~self._slots.told[slots[held & begins]]

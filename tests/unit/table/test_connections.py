@@ -54,10 +54,10 @@ def test_accept_after_the_end_does_not_bring_it_back():
 
 
 def test_accept_in_state_close_is_no_open_connection():
-    """Its end was told before we were there."""
+    """Nobody is told of it either: its end came before us, or was lost, and comes no more."""
     table = looked()
-    table.apply(event(1, ACCEPTED, state=State.CLOSE))
-    assert len(table) == 0
+    assert told(table.apply(event(1, ACCEPTED, state=State.CLOSE))) == []
+    assert (len(table), table.corrections.repeated) == (0, 1)
 
 
 def test_accept_without_opening_is_an_open_connection():
