@@ -98,7 +98,10 @@ class Channel:
         with memoryview(content) as left:
             at = 0
             while at < length:
-                count = self._end.recv_into(left[at:])
+                try:
+                    count = self._end.recv_into(left[at:])
+                except ConnectionResetError:  # it ended before it heard that a full one is wanted
+                    count = 0
                 if not count:
                     return None
                 at += count
