@@ -51,7 +51,8 @@ class Corrections:
     Attributes:
         openings: connections and listeners that a look found first.
         closings: those that looks did not find any more.
-        repeated: ends of connections that had ended already, and openings and accepts that came too late.
+        repeated: ends of connections that had ended already, and openings and accepts that
+            came too late.
         nameless: rows with an id that is none.
     """
 
