@@ -36,7 +36,8 @@ function Pairs(): VNode {
   const { edges, nodes } = shown.value;
   const label = (id: string): string => {
     const node = nodes.get(id);
-    return node ? [node.label, node.detail].filter(Boolean).join(" · ") : labelOfId(id);
+    if (!node) return labelOfId(id);
+    return node.detail && node.kind === "process" ? `${node.label} · ${node.detail}` : node.label;
   };
   const columns = useMemo(() => pairColumns(label), [nodes]);
   if (edges.size === 0) return <Empty what="table" />;
