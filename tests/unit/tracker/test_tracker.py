@@ -14,7 +14,7 @@ from connscope.row.words import Kind, Tier
 from connscope.tracker.kill_switch import ORDER
 
 OPENED, CLOSED, FAILED = Kind.OPENED, Kind.CLOSED, Kind.FAILED
-BTF = Tier.BTF
+BTF, NETLINK = Tier.BTF, Tier.NETLINK
 
 
 def test_what_a_tier_told_before_it_died_is_told():
@@ -126,6 +126,47 @@ def test_tiers_that_all_die_of_their_first_look_are_none():
     assert (followed.tracker.tier, followed.world.tells) == (None, [])
 
 
+def test_tier_that_died_twice_is_followed_within_the_same_round():
+    """All that dies of its first look is done with at once."""
+    followed = following()
+    serial = followed.opens()
+
+    def breaks_in_its_look() -> None:
+        followed.tier.in_look = lambda: setattr(followed.tier, "broken", True)
+
+    followed.machine.in_open, followed.tier.broken = breaks_in_its_look, True
+    followed.advance()
+    assert [tier.tier for tier in followed.machine.opened] == [BTF, BTF, NETLINK]
+    assert (followed.told, followed.in_table()) == ([(OPENED, serial)], [serial])
+
+
+def test_tracker_goes_on_without_any_tier():
+    """Nothing is lost: what is open stays, and what came meanwhile is told later."""
+    followed = following()
+    before = followed.opens(1)
+    followed.advance()
+    followed.machine.missing, followed.tier.broken = set(LADDER), True
+    assert followed.advance() == []
+    assert (followed.tracker.tier, followed.in_table()) == (None, [before])
+    meanwhile = followed.opens(2)
+    for _ in range(50):
+        assert followed.advance(after_s=1) == []
+    followed.machine.missing.clear()
+    assert followed.advance(after_s=60) == [(OPENED, meanwhile)]
+    assert followed.in_table() == [before, meanwhile]
+
+
+def test_tracker_without_any_tier_does_not_spin():
+    """It waits, and tries when it is time to, not in each round."""
+    followed = following()
+    followed.machine.missing, followed.tier.broken = set(LADDER), True
+    followed.advance()
+    tried = len(followed.machine.tried)
+    for _ in range(100):
+        followed.advance()
+    assert len(followed.machine.tried) == tried
+
+
 # Readers
 
 
@@ -154,3 +195,7 @@ def test_readers_get_what_a_look_found_to_have_ended():
     for _ in range(3):
         followed.advance(after_s=1.1)
     assert told_of(followed.tracker.take("a").rows) == [(CLOSED, serial)]
+
+
+def test_after_a_loss_the_second_look_comes_soon_too(follow: Following):
+    """A connection whose end was lost is gone after two looks, not after two intervals."""
