@@ -21,7 +21,7 @@ NOBODY = 65534
 def default_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A default file of the test's own, which is not there yet."""
     path = tmp_path / "default.toml"
-    monkeypatch.setattr(config, "DEFAULT_PATH", path)
+    monkeypatch.setattr("connscope.config.loading.DEFAULT_PATH", path)
     return path
 
 
