@@ -35,6 +35,9 @@ __all__ = ("Connections", "Tracker")
 RESYNC_S = 0.25
 """After a loss the next look comes no sooner: a look in each round would make the loss worse."""
 
+PATIENCE = 2
+"""So many looks in a row have to miss a connection whose end an event would have told."""
+
 BATCHES_MAX = 64
 """One round takes no more, or it would not come to an end on a machine that is flooded."""
 
@@ -104,6 +107,7 @@ class Tracker(Resource):
         self._audit: Audit | None = None
         self._lock, self._stopping = threading.RLock(), threading.Event()
         self._look_due_s = self._looked_s = 0.0
+        self._doubtful_looks = 0
         self._lateness = Lateness()
         self._death: KernelError | None = None
         self._told: list[Rows] = []
@@ -239,6 +243,7 @@ class Tracker(Resource):
             return
         late = self._lateness.hear(events, self._boottime_ns())
         if late or (events["kind"] == Kind.LOST).any():
+            self._doubtful_looks = PATIENCE
             self._look_due_s = min(self._look_due_s, self._looked_s + RESYNC_S)
         told = self.table.apply(events)
         self._suspicion.hear(told)
@@ -248,11 +253,13 @@ class Tracker(Resource):
         """Compares the table with what is there; events flow meanwhile."""
         self._drain(tier)
         self._looked_s = self._monotonic()
-        self._look_due_s = self._looked_s + self._config.look_interval_s
+        rest_s = RESYNC_S if self._doubtful_looks > 1 else self._config.look_interval_s
+        self._doubtful_looks = max(0, self._doubtful_looks - 1)
+        self._look_due_s = self._looked_s + min(rest_s, self._config.look_interval_s)
         self.table.begin_look(self._boottime_ns())
         self.table.take_look(tier.look())
         self._drain(tier)
-        patience = 2 if Kind.CLOSED in tier.kinds else 1
+        patience = PATIENCE if Kind.CLOSED in tier.kinds else 1
         found = self.table.settle(self._boottime_ns(), patience)
         self._told.append(found)
         self.looks += 1

@@ -197,5 +197,15 @@ def test_readers_get_what_a_look_found_to_have_ended():
     assert told_of(followed.tracker.take("a").rows) == [(CLOSED, serial)]
 
 
-def test_after_a_loss_the_second_look_comes_soon_too(follow: Following):
+def test_after_a_loss_the_second_look_comes_soon_too():
     """A connection whose end was lost is gone after two looks, not after two intervals."""
+    followed = following()
+    followed.opens(1)
+    followed.advance()
+    followed.tier.lose = 1
+    followed.world.end(1)
+    followed.opens(2)
+    followed.advance()
+    followed.advance(after_s=0.3)
+    followed.advance(after_s=0.3)
+    assert (CLOSED, 1) in followed.told
