@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from connscope.capture.tier import CaptureTier, Losses
+import numpy as np
+
+from connscope.capture.tier import BATCH_ROWS, CaptureTier, Losses
 from connscope.errors import KernelError
-from connscope.row.columns import Rows
+from connscope.row.columns import ROW, Rows
 from connscope.row.words import Tier
 
 __all__ = ("Succession", "TierChange", "TierOpener")
@@ -22,6 +24,7 @@ QUIET_S = 60.0
 FIRST_REST_S, LONGEST_REST_S = 60.0, 3600.0
 FIRST_BLIND_REST_S, LONGEST_BLIND_REST_S = 1.0, 60.0
 CHANGES_KEPT = 100
+BATCHES_MAX = 64
 
 
 class TierChange(NamedTuple):
@@ -56,6 +59,8 @@ class Succession:
     Attributes:
         current: the tier that captures; None: there is none.
         early: events that came while it was opened; whoever takes them empties it.
+        last_words: events of the one before, of the time in which the one of now was opened; the
+            same.
         changes: the last ones, oldest first.
         refusals: why each better tier does not capture.
     """
@@ -76,6 +81,7 @@ class Succession:
         self._next_try_s = 0.0
         self.current: CaptureTier | None = None
         self.early: Rows | None = None
+        self.last_words: Rows = np.empty(0, ROW)
         self.changes: deque[TierChange] = deque(maxlen=CHANGES_KEPT)
         self.refusals = dict[Tier, KernelError]()
 
@@ -146,6 +152,8 @@ class Succession:
                 self.refusals[tier] = error
                 continue
             self.refusals.pop(tier, None)
+            if self.current:
+                self.last_words = _last_words(self.current)
             before = self._close_current() or before
             self.current, self.early = opened, early
             self._note(before, tier, reason)
@@ -178,3 +186,16 @@ class Succession:
     def close(self) -> None:
         """Closes the tier that captures; a second call does nothing."""
         self._close_current()
+
+
+def _last_words(tier: CaptureTier) -> Rows:
+    """The events that wait in a tier that is about to be closed."""
+    batches = [np.empty(0, ROW)]
+    try:
+        for _ in range(BATCHES_MAX):
+            batches.append(tier.events())
+            if len(batches[-1]) < BATCH_ROWS:
+                break
+    except KernelError:
+        pass  # it has just died: what it had to tell is told by looks
+    return np.concatenate(batches)

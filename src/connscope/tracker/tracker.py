@@ -206,6 +206,8 @@ class Tracker(Resource):
         raise death or FailedError(word(tier.tier), "the kill switch was pulled")
 
     def _take_over(self, tier: CaptureTier) -> None:
+        words, self._succession.last_words = self._succession.last_words, np.empty(0, ROW)
+        self._hear(words)  # while ids are still those of the tier before
         self.table.change_tier()
         self._suspicion = Suspicion()
         self._look_first(tier)

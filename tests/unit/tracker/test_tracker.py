@@ -209,3 +209,20 @@ def test_after_a_loss_the_second_look_comes_soon_too():
     followed.advance(after_s=0.3)
     followed.advance(after_s=0.3)
     assert (CLOSED, 1) in followed.told
+
+
+def test_what_a_worse_tier_heard_while_a_better_one_opened_is_told():
+    """The better one came too late for it."""
+    followed = following()
+    followed.opens(1)
+    followed.machine.missing.add(BTF)
+    followed.tier.broken = True
+    followed.advance(after_s=1.1)
+    followed.advance(after_s=1.1)
+    assert followed.tier.tier == NETLINK
+    followed.machine.missing.clear()
+    followed.machine.before_open = lambda: followed.world.end(1)
+    followed.advance(after_s=61)
+    assert followed.tier.tier == BTF
+    assert followed.told.count((CLOSED, 1)) == 1
+    assert followed.tracker.table.corrections.closings == 0

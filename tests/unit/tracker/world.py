@@ -275,6 +275,7 @@ class Machine:
 
     Attributes:
         missing: tiers that can not be opened now.
+        before_open: what happens before the next one that is there hears anything.
         in_open: what happens while the next one is opened, when it captures already.
         tried: when which one should have been opened.
         opened: all so far.
@@ -284,6 +285,7 @@ class Machine:
     def __init__(self, world: World) -> None:
         self.world = world
         self.missing: set[Tier] = set()
+        self.before_open: Callable[[], object] | None = None
         self.in_open: Callable[[], object] | None = None
         self.tried: list[tuple[float, Tier]] = []
         self.opened: list[FakeTier] = []
@@ -294,6 +296,9 @@ class Machine:
         self.tried.append((self.world.now_s, tier))
         if tier in self.missing:
             raise NotSupportedError("fake", f"no {tier.name}")
+        if happens := self.before_open:
+            self.before_open = None
+            happens()
         made = FakeTier(self.world, tier, self.closed)
         self.opened.append(made)
         if happens := self.in_open:
