@@ -118,7 +118,7 @@ export class Chart {
     if (scene.marks.length === 0 || this.stage.size.width === 0) return;
     if (group === this.#group) {
       // Nobody who comes is out of sight before the viewer has taken the camera.
-      if (this.stage.camera === this.#fitted && !this.stage.holds(scene.marks)) this.#fit();
+      if (this.stage.camera === this.#fitted && !this.stage.holds(scene)) this.#fit();
       return;
     }
     this.#group = group;

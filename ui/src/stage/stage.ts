@@ -123,11 +123,16 @@ export class Stage {
     if (next.x !== x || next.y !== y) this.look(next);
   }
 
-  /** Whether all of these world points are in sight. */
-  holds(points: readonly Point[]): boolean {
+  /** Whether all boxes and marks of a scene are in sight. */
+  holds({ districts, marks }: Scene): boolean {
     const { x, y, zoom } = this.camera;
     const [reachX, reachY] = [this.size.width / 2 / zoom, this.size.height / 2 / zoom];
-    return points.every((at) => Math.abs(at.x - x) < reachX && Math.abs(at.y - y) < reachY);
+    const seen = (atX: number, atY: number): boolean => (
+      Math.abs(atX - x) < reachX && Math.abs(atY - y) < reachY
+    );
+    return marks.every((mark) => seen(mark.x, mark.y)) && districts.every(({ rectangle: box }) => (
+      seen(box.left, box.top) && seen(box.right, box.bottom)
+    ));
   }
 
   world(at: Point): Point {

@@ -119,8 +119,8 @@ def main() -> None:
             ASK,
         )
         start(pair.left, sys.executable, "-c", NOBODY_ANSWERS)
-        start(pair.left, "sh", "-c", CURL.format(address="10.77.0.2", pause=3))
-        start(pair.left, "sh", "-c", CURL.format(address="10.77.0.2:8080", pause=4))
+        start(pair.left, "sh", "-c", CURL.format(address="10.77.0.2", pause=4))
+        start(pair.left, "sh", "-c", CURL.format(address="10.77.0.2:8080", pause=6))
 
         print("runs", flush=True)
         sys.stdin.read()
