@@ -75,15 +75,15 @@ def destination_of(config: Config) -> Destination:
     """Where the reports go; the token is read while we may."""
     given = config.agent_token_file
     token = read_token(Path(given)) if given else ""
+    destination = make_destination(
+        config.server_url, config.server_socket, token, plaintext=config.server_plaintext
+    )
     if config.server_url and not token:
         raise ConfigError(
             "a server elsewhere wants a token: `connscope server --agent-token "
             f"{this_host().host_id}` prints the one of this host, --token-file names the file with "
             "it"
         )
-    destination = make_destination(
-        config.server_url, config.server_socket, token, plaintext=config.server_plaintext
-    )
     if destination.is_open_to_others:
         print(f"WARN reports go to {destination} for everybody to read", file=sys.stderr)
     return destination

@@ -47,7 +47,7 @@ def become(uid: int, gid: int) -> None:
         FailedError: the kernel refused.
     """
     try:
-        if os.geteuid() == 0:
+        if os.geteuid() == 0 and uid:
             _drop_bounding_set(0)
             os.setgroups([])
         os.setresgid(gid, gid, gid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from connscope.errors import ConfigError
@@ -14,6 +15,7 @@ __all__ = ("User", "unprivileged_user")
 OWN_NAME = "connscope"
 NOBODY = 65534
 NO_USER = (1 << 32) - 1
+CAP_SETGID, CAP_SETUID = 6, 7  # linux/capability.h
 
 
 class User(NamedTuple):
@@ -25,7 +27,7 @@ class User(NamedTuple):
 
 def unprivileged_user(wanted: str, environment: Mapping[str, str]) -> User:
     """The user that needs no rights: the wanted one, else who called sudo, else connscope, else
-    nobody. Who is not root stays who they are.
+    nobody. Who is not root, or may not become another one, stays who they are.
 
     Args:
         wanted: name or number; empty for any.
@@ -34,7 +36,7 @@ def unprivileged_user(wanted: str, environment: Mapping[str, str]) -> User:
     Raises:
         ConfigError: there is no such user, or it is root.
     """
-    if os.geteuid():
+    if os.geteuid() or not _may_change():
         return User(os.geteuid(), os.getegid())
     if wanted:
         try:
@@ -51,6 +53,15 @@ def unprivileged_user(wanted: str, environment: Mapping[str, str]) -> User:
         return _named(OWN_NAME)
     except KeyError:
         return User(NOBODY, NOBODY)
+
+
+def _may_change() -> bool:
+    """Root of a container can have been left with no capability at all."""
+    needed = 1 << CAP_SETGID | 1 << CAP_SETUID
+    for line in Path("/proc/self/status").read_text(errors="replace").splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16) & needed == needed
+    return True
 
 
 def _is_number(text: str) -> bool:
