@@ -9,8 +9,8 @@ Two ends belong together if each has the other's addresses and ports mirrored, a
 - on two hosts, no third one has them anywhere, and each of the two addresses is used by one host
   only.
 
-Otherwise they stay two. Addresses that mean a machine itself (loopback, link-local) are compared
-within a namespace only.
+Otherwise they stay two, unless an address is translated between them, see `translated`. Addresses
+that mean a machine itself (loopback, link-local) are compared within a namespace only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from connscope.row.words import Group
 from connscope.server.addresses import means_itself, ordered_words
 from connscope.server.keys import Integers, Keys, mixed
 
-__all__ = ("Ends", "join_ends", "matched", "read_ends")
+__all__ = ("Ends", "alone", "join_ends", "matched", "read_ends")
 
 Mask = npt.NDArray[np.bool_]
 
@@ -110,7 +110,7 @@ def matched(ends: Ends) -> tuple[Integers, Integers]:
         (mixed(ends.tuple_key, ends.host), free, _not_both_isn),
         (ends.tuple_key, everyone, _only_candidates),
     ):
-        lower, upper = _alone(keys, among, ends.lower)
+        lower, upper = alone(keys, among, ends.lower)
         fit = free[lower] & free[upper] & fits(ends, lower, upper)
         lower, upper = lower[fit], upper[fit]
         free[lower] = free[upper] = False
@@ -119,7 +119,7 @@ def matched(ends: Ends) -> tuple[Integers, Integers]:
     return np.concatenate(lowers), np.concatenate(uppers)
 
 
-def _alone(keys: Keys, among: Mask, lower: Mask) -> tuple[Integers, Integers]:
+def alone(keys: Keys, among: Mask, lower: Mask) -> tuple[Integers, Integers]:
     """Pairs of a lower and an upper end whose key no third one has."""
     places = np.flatnonzero(among)
     if len(places) < 2:

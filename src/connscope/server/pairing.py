@@ -17,13 +17,15 @@ from connscope.server.change_log import ChangeLog
 from connscope.server.joins import join_ends, matched, read_ends
 from connscope.server.keys import Integers, KeyIndex, distinct, halves, mixed
 from connscope.server.slices import rows_at, sliced
+from connscope.server.translated import isn_keys, matched_by_isn
 from connscope.server.window import FREE, Window, resized
 
 __all__ = ("Pairing",)
 
 Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.int32]
 ALONE = -1
-NO_TUPLE = -1
+NO_TUPLE = NO_ISN = -1
 MANY = -2
 NOBODY = -1
 SPARE = 1 << 16
@@ -52,14 +54,16 @@ class Pairing:
         self.role_known = np.zeros(0, np.bool_)
         self._tuple_of = np.zeros(0, np.int32)
         self._addresses_of = np.zeros((0, 2), np.int32)
+        self._isn_of = np.zeros(0, np.int32)
         self._tuples = KeyIndex()
+        self._isns = KeyIndex()
         self._addresses = KeyIndex()
         self._holder = np.zeros(0, np.int32)
         self._position = 0
 
     def refresh(self) -> None:
         """Takes in what changed in the window since the last time."""
-        if len(self._tuples) > 2 * self._window.used + SPARE:
+        if max(len(self._tuples), len(self._isns)) > 2 * self._window.used + SPARE:
             self._forget_all()
         position = self._window.structure.position
         slots = self._window.structure.since(self._position) if len(self.partner) else None
@@ -74,16 +78,16 @@ class Pairing:
         window = self._window
         used = (window.status[slots] != FREE) & ~window.listens[slots]
         gone, news = slots[~used], slots[used]
-        tuples = self._tuple_of[slots]
+        tuples, isns = self._tuple_of[slots], self._isn_of[slots]
         left = self.partner[gone]
-        self._tuple_of[gone], self.partner[gone] = NO_TUPLE, ALONE
+        self._tuple_of[gone], self._isn_of[gone] = NO_TUPLE, NO_ISN
+        self.partner[gone] = ALONE
         for part in sliced(news):
             tuples = np.append(tuples, self._take_addresses(part))
-        touched = np.zeros(len(self._tuples) + 1, np.bool_)
-        touched[tuples] = True
-        touched[NO_TUPLE] = False
-        members = np.flatnonzero(touched[self._tuple_of])
+        members = _those_of(self._tuple_of, tuples, len(self._tuples))
         partner = self._match(members)
+        isns = np.concatenate((isns, self._isn_of[slots], self._isn_of[members]))
+        members, partner = self._match_translated(members, partner, isns)
         other = self.partner[members] != partner
         self.partner[members] = partner
         moved = distinct(slots, members[other], left[left >= 0])
@@ -103,9 +107,12 @@ class Pairing:
         exposed = self._note_addresses(slots, rows, hosts)
         ends = read_ends(rows, hosts, np.zeros(len(slots), np.bool_))
         self._tuple_of[slots] = tuples = self._tuples.give(ends.tuple_key)[0]
+        keys, may = isn_keys(rows)
+        self._isn_of[slots] = NO_ISN
+        self._isn_of[slots[may]] = self._isns.give(keys[may])[0]
         return np.append(tuples, self._tuples_with(exposed))
 
-    def _match(self, members: Integers) -> npt.NDArray[np.int32]:
+    def _match(self, members: Integers) -> Numbers:
         """The partner of each, as it should be."""
         window = self._window
         first, second = matched(
@@ -124,6 +131,32 @@ class Pairing:
         partner = np.full(len(members), ALONE, np.int32)
         partner[first], partner[second] = members[second], members[first]
         return partner
+
+    def _match_translated(
+        self, members: Integers, partner: Numbers, isns: Numbers
+    ) -> tuple[Integers, Numbers]:
+        """Joins those that addresses do not join, by their sequence numbers alone.
+
+        Args:
+            members: that were matched by addresses, in order.
+            partner: of each of them.
+            isns: numbers of which any end may have another partner now.
+
+        Returns:
+            The same with all those that have these numbers.
+        """
+        window = self._window
+        slots = distinct(members, _those_of(self._isn_of, isns, len(self._isns)))
+        now = self.partner[slots]
+        now[self._tuple_of[slots] != self._tuple_of[now]] = ALONE
+        now[np.searchsorted(slots, members)] = partner
+        free = np.flatnonzero((now == ALONE) & (self._isn_of[slots] != NO_ISN))
+        chosen = slots[free]
+        rows = rows_at(window.rows, chosen)
+        places = mixed(window.host[chosen], rows["netns"])
+        first, second = matched_by_isn(rows, self._isn_of[chosen].astype(np.intp), places)
+        now[free[first]], now[free[second]] = chosen[second], chosen[first]
+        return slots, now
 
     def _note_addresses(self, slots: Integers, rows: Rows, hosts: npt.NDArray[Any]) -> Integers:
         """Remembers which host uses which address.
@@ -191,9 +224,18 @@ class Pairing:
         self.outward = resized(self.outward, capacity)
         self.role_known = resized(self.role_known, capacity)
         self._tuple_of = resized(self._tuple_of, capacity, NO_TUPLE)
+        self._isn_of = resized(self._isn_of, capacity, NO_ISN)
         larger = np.zeros((capacity, 2), np.int32)
         larger[: len(self._addresses_of)] = self._addresses_of
         self._addresses_of = larger
+
+
+def _those_of(number_of: Numbers, numbers: npt.NDArray[Any], count: int) -> Integers:
+    """Slots that have one of these numbers, of which there are `count`; -1 is none."""
+    wanted = np.zeros(count + 1, np.bool_)
+    wanted[numbers] = True
+    wanted[-1] = False
+    return np.flatnonzero(wanted[number_of])
 
 
 def _mirrored(first: Rows, second: Rows) -> Mask:

@@ -13,6 +13,7 @@ from connscope.row.columns import ROW, Rows
 from connscope.row.words import Group, Protocol
 from connscope.server.joins import matched, read_ends
 from connscope.server.live import Live
+from connscope.server.pairing import Pairing
 from tests.unit.server.reports import (
     ALL,
     WITHOUT_ISN,
@@ -137,6 +138,77 @@ def test_a_pair_stays_while_one_end_has_ended():
     assert pairs_of(known) == 1
 
 
+def behind_nat(**columns: Any) -> Rows:
+    """The server's end of `client()`, which sees the router for the client."""
+    router = client(local_address="192.0.2.9", peer_address="192.0.2.1")
+    texts = {name: router[name] for name in ("local_address", "peer_address")}
+    told = {"peer_address": texts["peer_address"], "peer_port": 61000} | columns
+    if "local_address" in columns:
+        told["local_address"] = texts["local_address"]
+    return server(client(), **told)
+
+
+def test_translated_address_by_sequence_numbers():
+    """Nothing but the server's address and port is the same; one node each, no third."""
+    known = two_hosts(client(), behind_nat())
+    assert pairs_of(known) == 1
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"isn_peer": 7},
+        {"exact": WITHOUT_ISN},
+        {"known": WITHOUT_ISN},
+        {"protocol": Protocol.UDP},
+        {"local_address": "192.0.2.9", "local_port": 8443},
+    ],
+)
+def test_translated_address_needs_all_else(columns: dict[str, Any]):
+    """Sequence numbers that are known exactly and agree, and an end in common."""
+    assert pairs_of(two_hosts(client(), behind_nat(**columns))) == 0
+
+
+def test_translated_address_with_a_third_end_is_none():
+    """Nobody knows which of them it is; when one is gone, it is known."""
+    gamma = Machine("gamma")
+    known = two_hosts(client(), behind_nat())
+    known.take(gamma.report(behind_nat(peer_port=61001)), 100.0, 1)
+    assert pairs_of(known) == 0
+    known.take(gamma.report(full=True), 100.0, 1)
+    known.advance(120.0)
+    assert pairs_of(known) == 1
+
+
+@pytest.mark.parametrize("knows", [ALL, WITHOUT_ISN])
+def test_addresses_join_before_sequence_numbers(knows: int):
+    """The end that mirrors all takes its place, and gives it back when it is gone."""
+    beta, nat, other = Machine("beta"), behind_nat(), server(client(), known=knows, netns=7)
+    other["connection_id"] += np.uint64(1)
+    known = told(Machine("alpha").report(client()), beta.report(nat))
+    assert peers_of_client(known, 100.0) == nat["connection_id"]
+    known.take(beta.report(other), 101.0, 1)
+    assert peers_of_client(known, 101.0) == other["connection_id"]
+    assert pairs_of(known) == 1
+    known.take(beta.report(gone=other["connection_id"].tolist()), 102.0, 1)
+    assert peers_of_client(known, 130.0) == nat["connection_id"]
+
+
+def peers_of_client(known: Live, now_s: float) -> list[int]:
+    """Ids of the ends that `client()` is joined with."""
+    known.grouping("process", now_s)
+    rows, partner = known.window.rows, known.pairing.partner
+    here = np.flatnonzero(rows["connection_id"] == client()["connection_id"])
+    found: list[int] = rows["connection_id"][partner[here[partner[here] >= 0]]].tolist()
+    return found
+
+
+def test_loopback_of_two_machines_is_not_translated():
+    """127.0.0.1 is another machine's too, whatever the numbers say."""
+    one = client(**LOOPBACK)
+    assert pairs_of(two_hosts(one, server(one, peer_port=61000))) == 0
+
+
 ENDS = st.fixed_dictionaries(
     {
         "local_address": st.sampled_from(["10.0.0.1", "10.0.0.2", "127.0.0.1"]),
@@ -170,6 +242,38 @@ def test_order_does_not_matter(drawn: list[tuple[dict[str, Any], int, bool]], ra
     pairs = found(order)
     assert pairs == found(sorted(order))
     assert len(frozenset[int]().union(*pairs)) == 2 * len(pairs)
+
+
+TRANSLATED = st.fixed_dictionaries(
+    {
+        "local_address": st.sampled_from(["10.0.0.1", "10.0.0.2"]),
+        "peer_address": st.sampled_from(["10.0.0.1", "10.0.0.2"]),
+        "local_port": st.sampled_from([443, 40000]),
+        "peer_port": st.sampled_from([443, 40000]),
+        "isn_local": st.integers(1, 2),
+        "isn_peer": st.integers(1, 2),
+    }
+)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.dictionaries(st.integers(1, 4), TRANSLATED, max_size=3)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_pairs_that_are_kept_up_are_those_of_now(reports: list[tuple[int, dict[int, Any]]]):
+    """Whatever came and went before: as if all had come at once."""
+    machines = [Machine(name) for name in ("alpha", "beta", "gamma")]
+    known = live()
+    for second, (host, ends) in enumerate(reports):
+        rows = (client(number, **columns) for number, columns in ends.items())
+        known.take(machines[host].report(*rows, full=True), 100.0 + 9 * second, 1)
+        known.grouping("process", 100.0 + 9 * second)
+    fresh = Pairing(known.window)
+    fresh.refresh()
+    assert known.pairing.partner.tolist() == fresh.partner.tolist()
 
 
 def million() -> tuple[Rows, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
