@@ -142,11 +142,10 @@ def make_private(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         told = directory.lstat()
-        if stat.S_ISDIR(told.st_mode) and told.st_uid == os.geteuid() == 0:
-            directory.chmod(0o755)
-            told = directory.lstat()
     except OSError as error:
         raise ConfigError(f"can not make {directory}: {error.strerror}") from error
     others_write = told.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     if not stat.S_ISDIR(told.st_mode) or told.st_uid != os.geteuid() or others_write:
         raise ConfigError(f"{directory} is not ours alone: remove it, or look who made it")
+    if os.geteuid() == 0:
+        directory.chmod(0o755)
