@@ -45,6 +45,21 @@ bpf: ## Builds the BPF objects that are committed
 	@tools/setup.sh --bpf
 	@tools/build_bpf.sh
 
+.PHONY: ui
+ui: ## Builds the web UI that is committed
+	@tools/setup.sh --dev
+	@tools/ui.sh build
+
+.PHONY: check-ui
+check-ui: ## Checks types and unit tests of the web UI, and that it is built from ui/
+	@tools/setup.sh --dev
+	@tools/ui.sh check
+
+.PHONY: test-ui
+test-ui: ## Runs the browser tests of the web UI
+	@tools/setup.sh --dev
+	@tools/ui.sh test
+
 .PHONY: abi
 abi: ## Generates the declarations of libbpf
 	@tools/setup.sh --dev
@@ -71,5 +86,6 @@ wheel: ## Builds dist/*.whl
 
 .PHONY: clean
 clean: ## Removes everything that these commands made
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
+		ui/node_modules ui/build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

