@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
@@ -27,6 +28,7 @@ from connscope.tracker.tracker import Tracker
 __all__ = ("Capturing",)
 
 CHECK_S = 0.5
+PACE_S = 0.1
 
 OWN = "own"
 """What connscope's own processes are marked with: their traffic is that of the tool."""
@@ -39,7 +41,7 @@ class Capturing:
         tracker: open or not; it is used by one thread only.
         channel: to the process that sends the reports on.
         host: that we are on.
-        config: `report_interval_s`.
+        config: `report_interval_s`, `drain_interval_s`, `closed_rows`.
         early: what the tracker told when it was opened.
         own_pids: of the processes of this program.
         check: is called now and then; what it raises ends the capture.
@@ -61,6 +63,8 @@ class Capturing:
         self._ended = Ended(config.closed_rows)
         self._ended.add(early)
         self._check = check
+        # Reports are seconds apart: to wake up for each event would cost more than all the looks.
+        self._pace_s = max(config.drain_interval_s, min(PACE_S, config.report_interval_s / 10))
         self._names = tuple(_own_names((os.getpid(), *own_pids)))
         self._stopping = threading.Event()
         self._looks = 0
@@ -77,6 +81,7 @@ class Capturing:
             self._check()
             if self.tracker.wait(min(self._interval_s, CHECK_S)):
                 self._ended.add(self.tracker.advance())
+                time.sleep(self._pace_s)
         self.tracker.look_now()
         self._ended.add(self.tracker.advance())
         self._report()
