@@ -12,6 +12,7 @@ import sys
 import time
 
 from bench.lines import (
+    agent,
     bulk,
     churn,
     completeness,
@@ -39,6 +40,7 @@ LINES = {
     "filter": filter_line.measure,
     "tracker": tracker.measure,
     "report": report.measure,
+    "agent": agent.measure,
     "server": server.measure,
     "bulk": bulk.measure,
     "syscalls": syscalls.measure,

@@ -71,7 +71,7 @@ class CaptureKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ge=0.05,
             le=3600,
             description="How often we look at all sockets: what a tier is not told by events has "
-            "opened or closed between two looks.",
+            "opened or closed between two looks. Agents look every `report_interval_s` instead.",
         ),
     ] = 1.0
     debug_dir: Annotated[

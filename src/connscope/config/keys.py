@@ -42,4 +42,6 @@ def _describe_values(kind: Any, meta: Meta) -> str:
         return f"one of {', '.join(get_args(kind))}"
     if kind is str:
         return "a path that begins with /" if str(meta.pattern).startswith("^/") else "text"
+    if kind is bool:
+        return "true or false"
     return f"{'a whole number' if kind is int else 'a number'} from {meta.ge} to {meta.le}"

@@ -114,6 +114,7 @@ class _Routes:
         sender = host or (str(request.client[0]) if request.client else "")
         outcome = await self._server.intake.take(request.stream(), length, sender, host)
         if outcome.status == 204:
+            self._server.told()
             return Response(status_code=204)
         answer = {"error": outcome.error} | ({"need": outcome.need} if outcome.need else {})
         again = {"retry-after": "1"} if outcome.status == 429 else {}

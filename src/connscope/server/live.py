@@ -5,6 +5,7 @@ Not for several threads. Time is passed in.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -38,8 +39,12 @@ UNUSED_S = 60.0
 FILTERS_KEPT = 64
 SIGHTS_KEPT = 64
 VIEWS_KEPT_UP = 8
-FRESH_S = 1.0
-"""A topology is not made anew before."""
+FRESH_S, NEWS_S = 1.0, 0.1
+"""A topology is made anew when it is so old; with news, so old."""
+
+COST_SHARE = 10
+"""With news, but not so often that it takes more than a tenth of the time."""
+
 ASKED_S = 3.0
 LISTENERS_OF_NODE = 64
 
@@ -91,11 +96,19 @@ class _Look:
 
     sight: Sight
     at_s: float
+    reports: int
+    took_s: float
     asked_s: float = 0.0
 
     def is_wanted(self, now_s: float) -> bool:
         """Somebody will ask again soon."""
         return now_s - self.asked_s < ASKED_S
+
+    def is_old(self, now_s: float, reports: int) -> bool:
+        """There is something new to see, or time has passed."""
+        age_s = now_s - self.at_s
+        has_news = reports != self.reports
+        return age_s >= FRESH_S or (has_news and age_s >= max(NEWS_S, COST_SHARE * self.took_s))
 
 
 class Live:
@@ -204,13 +217,14 @@ class Live:
         return matching.mask(self.window, self.hosts, now_s)
 
     def sight(self, options: ViewOptions, now_s: float, wall_ns: int) -> Sight:
-        """The topology of a view, less than a second old: one for all who want it.
+        """The topology of a view, less than a second old, and with news hardly older than they
+        are: one for all who want it.
 
         Raises:
             FilterError: its filter is none.
         """
         found = self._sights.pop(options, None)
-        if found is None or now_s - found.at_s >= FRESH_S:
+        if found is None or found.is_old(now_s, self.reports):
             found = self._look(options, now_s, wall_ns)
         found.asked_s = now_s
         self._sights[options] = found
@@ -219,9 +233,11 @@ class Live:
         return found.sight
 
     def _look(self, options: ViewOptions, now_s: float, wall_ns: int) -> _Look:
+        began_s = time.perf_counter()
         grouping = self.grouping(options.group, now_s)
         chosen = self.choose(grouping, options.filter, now_s)
-        return _Look(self._sight(options, grouping, chosen, now_s, wall_ns), now_s)
+        sight = self._sight(options, grouping, chosen, now_s, wall_ns)
+        return _Look(sight, now_s, self.reports, time.perf_counter() - began_s)
 
     def part(
         self,

@@ -28,6 +28,7 @@ class Server:
         viewers: how many feeds are open.
         sights: how many topologies were computed or asked for.
         sight_s: how long that took.
+        told: is called when a report was taken.
     """
 
     config: Config
@@ -39,6 +40,7 @@ class Server:
     viewers: int = 0
     sights: int = 0
     sight_s: float = 0.0
+    told: Callable[[], None] = lambda: None
 
     def sight(self, options: ViewOptions) -> Sight:
         """The topology of a view, as of this second.

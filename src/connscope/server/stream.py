@@ -112,6 +112,7 @@ class Streams:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._viewers = OrderedDict[str, Viewer]()
+        server.told = self._hurry
 
     async def serve(self, socket: WebSocket) -> None:
         """One feed, from its opening to its end."""
@@ -133,6 +134,14 @@ class Streams:
             await _say_bye(socket, str(error), POLICY)
         finally:
             self._server.viewers -= 1
+
+    def _hurry(self) -> None:
+        """News: whoever was told something half an interval ago or longer is told now."""
+        now_s = asyncio.get_running_loop().time()
+        for viewer in self._viewers.values():
+            if viewer.due_s - now_s <= viewer.interval_s / 2:
+                viewer.due_s = now_s
+                viewer.heard.set()
 
     async def _serve(self, socket: WebSocket) -> None:
         async with asyncio.timeout(HELLO_S):

@@ -53,12 +53,15 @@ class Connections(NamedTuple):
     Attributes:
         rows: of kind ``snapshot``, shape (n,).
         role_evidence: how the role of each was found, as `RoleEvidence`.
-        other_ends: where among these rows the other end of each is, or `NO_OTHER_END`.
     """
 
     rows: Rows
     role_evidence: npt.NDArray[np.uint8]
-    other_ends: npt.NDArray[np.int64]
+
+    @property
+    def other_ends(self) -> npt.NDArray[np.int64]:
+        """Where among these rows the other end of each is, or `NO_OTHER_END`; found anew."""
+        return find_other_ends(self.rows)
 
 
 class Tracker(Resource):
@@ -271,12 +274,12 @@ class Tracker(Resource):
         self._suspicion.judge(tier, found)
 
     def connections(self) -> Connections:
-        """All that is open as it was found out last, with roles and with both ends paired."""
+        """All that is open as it was found out last, with roles."""
         with self._lock:
             rows = self.table.rows()
             self._roles.see(rows)
             evidence = self._roles.fill(rows, self._monotonic())
-        return Connections(rows, evidence, find_other_ends(rows))
+        return Connections(rows, evidence)
 
     def take(self, reader: str) -> Taken:
         """The closed and failed connections that this reader has not had yet, see `Readers`."""

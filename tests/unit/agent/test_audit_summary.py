@@ -10,10 +10,12 @@ from connscope.tracker.audit_verdict import RULES, Cause, Comparison, Gap, Verdi
 ACTIVE, PASSIVE, RESETS, FAILS, RETRANSMITS = range(len(RULES))
 
 
-def verdict(*saw: tuple[int, int, int], gaps: tuple[Gap, ...] = (), **more: Cause) -> Verdict:
+def verdict(
+    *saw: tuple[int, int, int], gaps: tuple[Gap, ...] = (), state: Cause | None = None
+) -> Verdict:
     """Of a namespace where each counter was seen so often, and counted at least and at most."""
     comparisons = tuple(Comparison(rule, *each) for rule, each in zip(RULES, saw, strict=True))
-    return Verdict(1, 2.0, comparisons, gaps, {}, **more)
+    return Verdict(1, 2.0, comparisons, gaps, {}, state)
 
 
 def report(*verdicts: Verdict, reason: str = "") -> Report:
