@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -77,6 +78,7 @@ def run_agent(
         ours.close()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end of the channel is ours
         os.fchdir(place)  # while we may; the way to it can be closed to the user
+        importlib.import_module("numpy.ma")  # by numpy.unique, when it may be out of reach
         leave_privileges(user, parent)
         spool = Spool(Path(), config.spool_bytes_max)
         Reporting(theirs, destination, spool, record).run()

@@ -7,6 +7,7 @@ For a launcher that starts as root: `open_sockets`, `make_application`, then dro
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import socket
 from collections.abc import Sequence
@@ -27,6 +28,14 @@ __all__ = ("make_application", "open_sockets", "page_url", "serve")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 BACKLOG = 512
 KEEP_ALIVE_S = 75
+IMPORTED_LATE = (
+    "anyio._backends._asyncio",
+    "encodings.idna",
+    "numpy.ma",  # by numpy.unique
+    "uvicorn.lifespan.on",
+)
+"""What others import when they first need it: then it may be out of reach."""
+
 GRACE_S = 3
 
 
@@ -134,6 +143,9 @@ def make_application(config: Config, token: str, uid: int) -> uvicorn.Server:
         backlog=BACKLOG,
     )
     options.load()
+    options.get_loop_factory()
+    for name in IMPORTED_LATE:
+        importlib.import_module(name)
     return _Server(options)
 
 
