@@ -197,6 +197,12 @@ CALLS: tuple[tuple[str, str, Mover, Mover], ...] = (
     ("io_uring_zerocopy", "IORING_OP_SEND_ZC", by_program("uring", "send_zc"), recv),
 )
 
+BY_RING = ("io_uring", "io_uring_zerocopy")
+"""Those that make no system call for each move; not every machine lets them."""
+
+BY_CALL = tuple(name for name, *_ in CALLS if name not in BY_RING)
+"""The others."""
+
 for _name, _meaning, _put, _take in CALLS:
     call_kind(_name, _meaning, _put, _take)
 

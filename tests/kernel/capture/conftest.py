@@ -1,7 +1,8 @@
-"""Fixtures of the tests that run once for each tier."""
+"""Fixtures that several files share."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from connscope.capture.ladder import Ladder
 from connscope.config import Config, load_config
 from connscope.row.words import Tier, word
 from tests.kernel.recorder import Recorder
+from tests.traffic.build import built
 
 
 def contract_config(tier: Tier) -> Config:
@@ -33,3 +35,11 @@ def telling_tier(request: pytest.FixtureRequest) -> Iterator[Recorder]:
     """Each tier that tells closes without having looked before."""
     with Ladder(contract_config(request.param)) as opened:
         yield Recorder(cast("Any", opened))
+
+
+@pytest.fixture(scope="module")
+def io_uring() -> None:
+    """io_uring may be used here; found out by trying."""
+    tried = subprocess.run([built("uring"), "probe"], check=False, capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f"io_uring can not be had here: {tried.stderr.strip()}")

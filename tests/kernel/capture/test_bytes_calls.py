@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -11,24 +10,10 @@ from connscope.capture.btf import BtfTier
 from connscope.config import Config
 from tests.kernel.recorder import Recorder
 from tests.kernel.traffic.agreement import assert_bytes_agree
-from tests.traffic.build import built
+from tests.traffic.calls import BY_CALL, BY_RING
 from tests.traffic.report import make
 
 GIBIBYTE = 1 << 30
-CALLS = (
-    "write",
-    "writev",
-    "sendmsg",
-    "sendmmsg",
-    "recvmmsg",
-    "sendfile",
-    "splice",
-    "zerocopy",
-    "peek",
-    "discard",
-    "wait_all",
-    "partial",
-)
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +23,8 @@ def recorder() -> Iterator[Recorder]:
         yield Recorder(tier)
 
 
-@pytest.fixture(scope="module")
-def io_uring() -> None:
-    """io_uring may be used here; found out by trying."""
-    tried = subprocess.run([built("uring"), "probe"], check=False, capture_output=True, text=True)
-    if tried.returncode:
-        pytest.skip(f"io_uring can not be had here: {tried.stderr.strip()}")
-
-
 @pytest.mark.parametrize("v6", [0, 1], ids=["ipv4", "ipv6"])
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", BY_CALL)
 def test_bytes_by(recorder: Recorder, call: str, v6: int) -> None:
     """3 MB there and 70 kB back are counted to the byte at both ends."""
     assert_bytes_agree(recorder, make(call, v6=v6).connections)
@@ -55,7 +32,7 @@ def test_bytes_by(recorder: Recorder, call: str, v6: int) -> None:
 
 @pytest.mark.usefixtures("io_uring")
 @pytest.mark.parametrize("v6", [0, 1], ids=["ipv4", "ipv6"])
-@pytest.mark.parametrize("call", ["io_uring", "io_uring_zerocopy"])
+@pytest.mark.parametrize("call", BY_RING)
 def test_bytes_by_ring(recorder: Recorder, call: str, v6: int) -> None:
     """The same with io_uring, which makes no system call for each move."""
     assert_bytes_agree(recorder, make(call, v6=v6).connections)

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import play, told_of
 from tests.kernel.recorder import Recorder
-from tests.traffic.build import built
-from tests.traffic.calls import CALLS
+from tests.traffic.calls import BY_CALL, BY_RING
 
-RINGS = ("io_uring", "io_uring_zerocopy")
 SIXTY_FOUR_MEBIBYTES = 1 << 26
 
 
-@pytest.fixture(scope="module")
-def io_uring() -> None:
-    """io_uring may be used here; found out by trying."""
-    tried = subprocess.run([built("uring"), "probe"], check=False, capture_output=True, text=True)
-    if tried.returncode:
-        pytest.skip(f"io_uring can not be had here: {tried.stderr.strip()}")
-
-
-@pytest.mark.parametrize("call", [name for name, *_ in CALLS if name not in RINGS])
+@pytest.mark.parametrize("call", BY_CALL)
 def test_moved_by(each_tier: Recorder, call: str) -> None:
     """3 MB there and 70 kB back, IPv4 and IPv6."""
     plays = [play(call, v6=v6) for v6 in (0, 1)]
@@ -33,7 +21,7 @@ def test_moved_by(each_tier: Recorder, call: str) -> None:
 
 
 @pytest.mark.usefixtures("io_uring")
-@pytest.mark.parametrize("call", RINGS)
+@pytest.mark.parametrize("call", BY_RING)
 def test_moved_by_ring(each_tier: Recorder, call: str) -> None:
     """The same with io_uring, which makes no system call for each move."""
     plays = [play(call, v6=v6) for v6 in (0, 1)]

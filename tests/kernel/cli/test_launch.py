@@ -26,9 +26,11 @@ from tests.kernel.cli.launched import (
 
 NOBODY = "65534"
 
-pytestmark = pytest.mark.skipif(
-    (RUNTIME / "launch.json").exists(), reason="somebody's connscope runs here"
-)
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_else() -> None:
+    """There is one connscope of root's on a machine, and we may not end that of others."""
+    assert not (RUNTIME / "launch.json").exists(), "another one runs here: connscope stop"
 
 
 @pytest.fixture(scope="module")
