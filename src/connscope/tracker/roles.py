@@ -22,8 +22,16 @@ Evidence = npt.NDArray[np.uint8]
 
 
 def read_port_ranges() -> dict[int, tuple[int, int]]:
-    """The ephemeral ports of each network namespace that may be entered, by its inode."""
-    found = {inode: read_port_range(path) for inode, path in find_network_namespaces().items()}
+    """The ephemeral ports of each network namespace that may be entered, by its inode.
+
+    Those that can not be read now, for want of descriptors say, are missing: a role is then guessed
+    with the usual range.
+    """
+    try:
+        namespaces = find_network_namespaces()
+    except OSError:
+        return {}
+    found = {inode: read_port_range(path) for inode, path in namespaces.items()}
     return {inode: ports for inode, ports in found.items() if ports != DEFAULT_PORT_RANGE}
 
 

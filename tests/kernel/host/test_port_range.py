@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from connscope.kernel.host.port_range import DEFAULT_PORT_RANGE, PortRange, read_port_range
+from connscope.tracker.roles import read_port_ranges
+from tests.kernel.descriptors import fds_left
 from tests.kernel.namespace import Namespace
 
 RANGE = PortRange(20000, 20009)
@@ -50,3 +52,14 @@ def test_clients_get_ports_of_the_range(namespace: Namespace):
     with namespace.listener("127.0.0.1") as server, namespace.tcp() as client:
         client.connect(server.getsockname())
         assert first <= client.getsockname()[1] <= last
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_who_has_no_descriptors_left_takes_the_default(namespace: Namespace, count: int):
+    """And stays in the own namespace; what is read afterwards is right again."""
+    own = read_port_range()
+    with fds_left(count):
+        assert read_port_range(path(namespace)) == DEFAULT_PORT_RANGE
+        assert read_port_ranges() == {}
+    assert read_port_range() == own
+    assert read_port_range(path(namespace)) == RANGE

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from tests.kernel.descriptors import fds_left
 from tests.kernel.recorder import PATIENCE_S
 from tests.kernel.tracker.child import ask, tracking
 from tests.kernel.tracker.crowd import Crowd
@@ -24,7 +22,6 @@ from connscope.row.words import Kind, Tier
 
 STOPPED_S = 3.0
 SMALL_RING, LARGE_RING = 4096, 1 << 27
-FDS_MAX = 600
 A_REST_S = 61.0
 
 
@@ -46,26 +43,6 @@ def crowd() -> Iterator[Crowd]:
     """All in this process."""
     with Crowd() as made:
         yield made
-
-
-@contextmanager
-def fds_left(count: int) -> Iterator[None]:
-    """This process may open so many descriptors, and not one more."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FDS_MAX, before[1]))
-    held = list[int]()
-    try:
-        try:
-            while True:
-                held.append(os.open(os.devnull, os.O_RDONLY))
-        except OSError:
-            for _ in range(count):
-                os.close(held.pop())
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
-        for fd in held:
-            os.close(fd)
 
 
 class TestNoFdsLeft:

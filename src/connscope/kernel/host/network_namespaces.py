@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from connscope.errors import NotPermittedError
+from connscope.errors import FailedError, NotPermittedError
 from connscope.kernel.host.mounts import parse_mounts
 
 __all__ = ("entered_network_namespace", "find_network_namespaces", "network_namespace")
@@ -68,6 +68,8 @@ def entered_network_namespace(path: Path) -> Iterator[None]:
     Raises:
         NotPermittedError: CAP_SYS_ADMIN is missing.
         FileNotFoundError: the namespace is gone.
+        OSError: it can not be entered; the thread is where it was.
+        FailedError: the thread can not go back to its own.
     """
     own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
@@ -82,9 +84,17 @@ def entered_network_namespace(path: Path) -> Iterator[None]:
             yield
         finally:
             if not is_own:
-                _set_network_namespace(own)
+                _return_to(own)
     finally:
         os.close(own)
+
+
+def _return_to(own: int) -> None:
+    try:
+        _set_network_namespace(own)
+    except OSError as error:
+        what = "going back to the own network namespace"
+        raise FailedError(what, str(error), error.errno or 0) from error
 
 
 def _set_network_namespace(fd: int) -> None:

@@ -43,12 +43,15 @@ def read_port_range(namespace: Path = OWN, sysctl: Path = SYSCTL) -> PortRange:
     Args:
         namespace: as `find_network_namespaces` gives it.
         sysctl: the file that says it.
+
+    Raises:
+        FailedError: this thread is not where it was.
     """
     try:
         with entered_network_namespace(namespace):
             return _read(sysctl)
-    except (FileNotFoundError, PermissionError, ProcessLookupError, NotPermittedError):
-        return DEFAULT_PORT_RANGE  # any other error: this thread may not be where it was
+    except (OSError, NotPermittedError):  # gone, forbidden, no descriptors left
+        return DEFAULT_PORT_RANGE
 
 
 def _read(sysctl: Path) -> PortRange:
