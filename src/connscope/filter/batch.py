@@ -35,12 +35,20 @@ class Batch:
         rows: an array of `ROW`.
         now_ns: the present on the clock of the rows.
         only: numbers of the rows that are looked at; none: all.
+        own: which rows are of connscope's own connections; none: nobody says.
     """
 
-    def __init__(self, rows: Rows, now_ns: int, only: npt.NDArray[np.intp] | None = None) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        now_ns: int,
+        only: npt.NDArray[np.intp] | None = None,
+        own: Mask | None = None,
+    ) -> None:
         self.now_ns = now_ns
         self._rows = rows
         self._only = only
+        self._own = own
         self._columns = dict[str, npt.NDArray[Any]]()
         self._distinct = dict[str, _Distinct]()
 
@@ -51,7 +59,13 @@ class Batch:
         """Only those rows of the mask."""
         chosen = np.flatnonzero(mask)
         only = chosen if self._only is None else self._only[chosen]
-        return Batch(self._rows, self.now_ns, only)
+        return Batch(self._rows, self.now_ns, only, self._own)
+
+    def own(self) -> Mask:
+        """Which rows are of connscope's own connections; a new array."""
+        if self._own is None:
+            return np.zeros(len(self), np.bool_)
+        return self._own.copy() if self._only is None else self._own[self._only]
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """A column without the rest of the rows between its values."""

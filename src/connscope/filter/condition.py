@@ -24,6 +24,7 @@ __all__ = (
     "Condition",
     "Knows",
     "Not",
+    "Own",
     "Sql",
     "column_limit",
     "every",
@@ -162,6 +163,21 @@ class Knows:
         """The bit, as a number."""
         sql.add(self.group.value)
         return '("known" & ? <> 0)'
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The connection is connscope's own: no column says so, whoever asks has to."""
+
+    slow: ClassVar[bool] = False
+
+    def mask(self, batch: Batch) -> Mask:
+        """As it was said."""
+        return batch.own()
+
+    def sql(self, sql: Sql) -> str:
+        """A column of a table that has it."""
+        return '("own" IS TRUE)'
 
 
 @dataclass(frozen=True, slots=True)

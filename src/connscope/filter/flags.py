@@ -7,12 +7,12 @@ that nor loopback, nor all or many hosts, nor none.
 
 from __future__ import annotations
 
-from connscope.filter.condition import Among, Condition, Knows, Not, every, some
+from connscope.filter.condition import Among, Condition, Knows, Not, Own, every, some
 from connscope.filter.text_condition import ADDRESS_COLUMNS, InNetwork
 from connscope.row.address import parse_network
 from connscope.row.words import Group, Kind, State
 
-__all__ = ("FLAGS",)
+__all__ = ("FLAGS", "FLAGS_WITH_OWN")
 
 LOOPBACK = ("127.0.0.0/8", "::1")
 PRIVATE = (
@@ -46,3 +46,6 @@ FLAGS: dict[str, Condition] = {
     "external": every(ENDS, Not(_in((*LOOPBACK, *PRIVATE, *NO_HOST), PEER))),
 }
 """By name. What needs more than a row, such as is:new, is no flag."""
+
+FLAGS_WITH_OWN: dict[str, Condition] = {**FLAGS, "own": Own()}
+"""For whoever knows which connections are connscope's own."""

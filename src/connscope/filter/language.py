@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from connscope.filter.batch import Batch, Mask
-from connscope.filter.condition import All, AnyOf, Condition, Not, Sql
+from connscope.filter.condition import All, AnyOf, Condition, Not, Own, Sql
+from connscope.filter.flags import FLAGS, FLAGS_WITH_OWN
 from connscope.filter.parser import Ignored, Parser
 from connscope.filter.terms import Term
 from connscope.row.columns import Rows
@@ -31,16 +32,22 @@ class Filter:
     def __str__(self) -> str:
         return _text(self.condition)
 
-    def mask(self, rows: Rows, *, now_ns: int) -> Mask:
+    @property
+    def asks_own(self) -> bool:
+        """If it depends on which connections are connscope's own."""
+        return _asks_own(self.condition)
+
+    def mask(self, rows: Rows, *, now_ns: int, own: Mask | None = None) -> Mask:
         """Which rows it holds for, lost rows like any other.
 
         Args:
             rows: an array of `ROW`.
             now_ns: the present on the clock of the rows, for ``age``.
+            own: which of them are of connscope's own connections, for ``is:own``.
         """
         if not len(rows):
             return np.zeros(0, np.bool_)
-        return self.condition.mask(Batch(rows, now_ns))
+        return self.condition.mask(Batch(rows, now_ns, own=own))
 
     def sql(self, *, now_ns: int) -> tuple[str, list[int | str | bytes]]:
         """A WHERE expression that holds for the same rows, with its parameters.
@@ -56,20 +63,35 @@ class Filter:
         return self.condition.sql(sql), sql.parameters
 
 
-def parse(text: str, *, unfinished: Literal["error", "ignore"] = "error") -> Filter:
+def parse(
+    text: str, *, unfinished: Literal["error", "ignore"] = "error", own: bool = False
+) -> Filter:
     """The filter that a text is; an empty one holds for everything.
 
     Args:
         text: of the language.
         unfinished: ``ignore`` while somebody is typing: what is not finished or wrong has no
             effect, and stands in `Filter.ignored`.
+        own: if whoever asks knows which connections are connscope's own; then there is ``is:own``.
 
     Raises:
         FilterError: the text is no filter; never with ``ignore``.
     """
-    parser = Parser(text, forgiving=unfinished == "ignore")
+    flags = FLAGS_WITH_OWN if own else FLAGS
+    parser = Parser(text, forgiving=unfinished == "ignore", flags=flags)
     condition = parser.parse()
     return Filter(condition, tuple(sorted(parser.ignored, key=lambda each: each.start)))
+
+
+def _asks_own(condition: Condition) -> bool:
+    match condition:
+        case Own():
+            return True
+        case Term() | Not():
+            return _asks_own(condition.condition)
+        case All() | AnyOf():
+            return any(_asks_own(each) for each in condition.conditions)
+    return False
 
 
 def _text(condition: Condition) -> str:

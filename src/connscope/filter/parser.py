@@ -7,11 +7,13 @@ is limited, so the recursion is too.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connscope.filter.condition import Condition, Not, every, some
 from connscope.filter.error import FilterError
 from connscope.filter.fields import find_field
+from connscope.filter.flags import FLAGS
 from connscope.filter.pattern import Pattern
 from connscope.filter.scanner import MissingError, Piece, Scanner
 from connscope.filter.terms import (
@@ -58,13 +60,17 @@ class Parser:
     Args:
         text: of the filter.
         forgiving: notes a complaint in `ignored` and goes on.
+        flags: what ``is`` takes.
 
     Attributes:
         ignored: what has no effect, in the order of the text.
     """
 
-    def __init__(self, text: str, *, forgiving: bool) -> None:
+    def __init__(
+        self, text: str, *, forgiving: bool, flags: Mapping[str, Condition] = FLAGS
+    ) -> None:
         self._text = text
+        self._flags = flags
         self._scanner = Scanner(SURROGATES.split(text[:LENGTH_AT_MOST], maxsplit=1)[0])
         self._forgiving = forgiving
         self._depth = 0
@@ -234,7 +240,7 @@ class Parser:
             return Term(text, expression_term(name, begin, _pattern(piece)))
         values = self._values(name, begin)
         text = f"{small}{operator}{self._text[value_begin : self._end_of_values]}"
-        return Term(text, field_term(name, begin, operator, values))
+        return Term(text, field_term(name, begin, operator, values, self._flags))
 
     def _expression(self, name: str, begin: int) -> Piece:
         scanner = self._scanner

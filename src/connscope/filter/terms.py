@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connscope.errors import UsageError
@@ -91,14 +91,20 @@ def unknown_field(name: str, position: int) -> WrongValueError:
     return WrongValueError(position, reason)
 
 
-def field_term(name: str, position: int, operator: str, values: Sequence[Value]) -> Condition:
-    """A field compared to values, by any operator but ``~``.
+def field_term(
+    name: str,
+    position: int,
+    operator: str,
+    values: Sequence[Value],
+    flags: Mapping[str, Condition] = FLAGS,
+) -> Condition:
+    """A field compared to values, by any operator but ``~``; of `flags` is what ``is`` takes.
 
     Raises:
         WrongValueError: the field is unknown here, or a value is wrong.
     """
     if name.lower() == FLAG_FIELD:
-        return _flags(position, operator, values)
+        return _flags(position, operator, values, flags)
     field, places = _places(name, position)
     known = some(*(place.known for place in places))
     if (
@@ -204,14 +210,16 @@ def _places_of_end(field: Field, prefix: str) -> list[_Place]:
     return [place for place in places if place.column]
 
 
-def _flags(position: int, operator: str, values: Sequence[Value]) -> Condition:
+def _flags(
+    position: int, operator: str, values: Sequence[Value], flags: Mapping[str, Condition]
+) -> Condition:
     if operator not in (":", "=", "!="):
         raise WrongValueError(position, f"{FLAG_FIELD} takes no {operator}: write is:failed")
     conditions = list[Condition]()
     for value in values:
-        condition = FLAGS.get(value.text.lower())
+        condition = flags.get(value.text.lower())
         if condition is None:
-            reason = f"there is no flag {value.text!r} here; there are: {', '.join(FLAGS)}"
+            reason = f"there is no flag {value.text!r} here; there are: {', '.join(flags)}"
             raise WrongValueError(value.position, reason)
         conditions.append(condition)
     found = some(*conditions)

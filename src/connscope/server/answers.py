@@ -16,7 +16,8 @@ from connscope.server.describe import Described
 from connscope.server.grouping import Grouping
 from connscope.server.host import Host
 from connscope.server.listeners import REACHES
-from connscope.server.live import Live, Sight
+from connscope.server.live import Live
+from connscope.server.sight import Sight
 from connscope.server.sums import EDGE_SUMS, NODE_SUMS
 from connscope.server.topology import ACTIVITY, HEALTH
 
@@ -112,6 +113,8 @@ def totals_object(live: Live, sight: Sight) -> Plain:
 def _why_empty(live: Live, sight: Sight, total: int) -> str:
     if not len(live.hosts):
         return "No agent has reported yet: start one with `connscope agent`, or `connscope launch`."
+    if own := sight.topology.totals["own_hidden"]:
+        return f"Only connscope's own connections are there, {own:,}, and they are hidden."
     if sight.options.filter and total:
         return f"The filter hides {total:,} of {total:,} connections."
     silent = sum(host.silent for host in live.hosts)
@@ -141,6 +144,7 @@ def _host_object(live: Live, host: Host, now_s: float, connections: int, listene
         "groups": health.groups,
         "audit": health.audit,
         "lost": health.lost + host.view.missed,
+        "missed": host.view.missed,
         "limits": list(health.limits),
         "last_seen_at": rfc3339_text(0, host.seen_at_ns),
         "silent_s": round(max(0.0, now_s - host.seen_s), 1),

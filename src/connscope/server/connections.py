@@ -99,6 +99,7 @@ def _objects(live: Live, grouping: Grouping, slots: Integers) -> list[msgspec.Ra
     """Each with its host, client and server; a host at a time, because each has its clock."""
     found: list[msgspec.Raw] = [msgspec.Raw()] * len(slots)
     edges = grouping.edge_of[grouping.link[slots]]
+    own = live.pairing.own()[slots]
     clients = live.describe(grouping, grouping.source_of[edges])
     servers = live.describe(grouping, grouping.target_of[edges])
     hosts = live.window.host[slots]
@@ -113,5 +114,6 @@ def _objects(live: Live, grouping: Grouping, slots: Integers) -> list[msgspec.Ra
                 "server": servers[place].id,
                 "ends": 2 if live.pairing.partner[slots[place]] >= 0 else 1,
             }
+            more |= {"own": True} if own[place] else {}
             found[place] = msgspec.Raw(f"{line[:-1]},{msgspec.json.encode(more).decode()[1:]}")
     return found

@@ -18,9 +18,10 @@ from connscope.server.connections import Page, on_edge, on_node, page_of
 from connscope.server.describe import parse_node
 from connscope.server.grouping import Grouping
 from connscope.server.keys import Integers
-from connscope.server.live import Live, ViewOptions
+from connscope.server.live import Live
 from connscope.server.node_keys import GROUPS
 from connscope.server.parameters import number_in
+from connscope.server.sight import OWN, ViewOptions
 from connscope.server.state import Server
 from connscope.server.sums import Chosen
 
@@ -39,7 +40,7 @@ def connections_object(server: Server, query: Mapping[str, str]) -> Plain:
     """
     now_s, live = server.clock(), server.live
     grouping = live.grouping(_group_of(query, query.get("edge", query.get("node", ""))), now_s)
-    chosen = live.choose(grouping, query.get("filter", ""), now_s)
+    chosen = live.choose(grouping, query.get("filter", ""), now_s, _own_of(query))
     slots = chosen.slots
     if "edge" in query:
         slots = on_edge(grouping, chosen, *_edge_numbers(live, grouping, query["edge"]))
@@ -107,7 +108,8 @@ def edge_object(server: Server, edge_id: str, query: Mapping[str, str]) -> Plain
 def _every(server: Server, query: Mapping[str, str], node_id: str) -> tuple[Grouping, Chosen]:
     now_s = server.clock()
     grouping = server.live.grouping(_group_of(query, node_id), now_s)
-    return grouping, server.live.choose(grouping, query.get("filter", ""), now_s)
+    text = query.get("filter", "")
+    return grouping, server.live.choose(grouping, text, now_s, _own_of(query))
 
 
 def _page(live: Live, grouping: Grouping, slots: Integers, now_s: float) -> Page:
@@ -123,6 +125,13 @@ def _group_of(query: Mapping[str, str], node_id: str = "") -> str:
     if group not in GROUPS:
         raise UsageError(f"group is {group[:80]!r}: it must be one of {', '.join(GROUPS)}")
     return group
+
+
+def _own_of(query: Mapping[str, str]) -> str:
+    own = query.get("own", OWN[0])
+    if own not in OWN:
+        raise UsageError(f"own is {own[:80]!r}: it must be one of {', '.join(OWN)}")
+    return own
 
 
 def _node_number(live: Live, grouping: Grouping, node_id: str) -> int:

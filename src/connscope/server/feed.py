@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connscope.server.describe import Described
-from connscope.server.live import ListenerOfNode, Sight, ViewOptions
+from connscope.server.sight import ListenerOfNode, Sight, ViewOptions
 from connscope.server.sums import NODE_SUMS
 
 __all__ = ("Feed",)

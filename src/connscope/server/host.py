@@ -9,6 +9,7 @@ import numpy as np
 
 from connscope.report.view import View
 from connscope.server.keys import Integers, Keys
+from connscope.server.own_processes import OwnProcesses
 
 __all__ = ("ID", "Health", "Host")
 
@@ -52,6 +53,7 @@ class Host:
         seen_at_ns: the same on the wall.
         ids, slots: `connection_id` in order, and the slot of each.
         view: which reports fit, and the names of processes; its rows are in the window instead.
+        own: its processes that are connscope's.
         silent: it was forgotten, because nothing came any more.
     """
 
@@ -67,6 +69,7 @@ class Host:
     ids: Keys = field(default_factory=lambda: np.zeros(0, np.uint64))
     slots: Integers = field(default_factory=lambda: np.zeros(0, np.intp))
     view: View = field(default_factory=View)
+    own: OwnProcesses = field(default_factory=OwnProcesses)
     silent: bool = False
 
     def find(self, ids: Keys) -> Integers:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +27,12 @@ from connscope.server.listeners import Listeners
 from connscope.server.matching import Matching
 from connscope.server.node_keys import GROUPS
 from connscope.server.pairing import Pairing
+from connscope.server.sight import OWN, ListenerOfNode, Sight, ViewOptions
 from connscope.server.sums import Chosen, Scene, choose
-from connscope.server.topology import Topology, summarize
+from connscope.server.topology import summarize
 from connscope.server.window import Window
 
-__all__ = ("Live", "Sight", "ViewOptions")
+__all__ = ("Live",)
 
 NO_ROWS = np.zeros(0, ROW)
 UNUSED_S = 60.0
@@ -49,45 +49,6 @@ ASKED_S = 3.0
 LISTENERS_OF_NODE = 64
 
 Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class ViewOptions:
-    """What somebody wants to see; the names are those of the API."""
-
-    group: str = "process"
-    filter: str = ""
-    limit: int = 300
-    metric: str = "throughput"
-    window_s: int = 15
-
-
-class ListenerOfNode(NamedTuple):
-    """What a node listens on; the names are those of the API."""
-
-    protocol: str
-    address: str
-    port: int
-    clients: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """A topology in words.
-
-    Attributes:
-        options: what was asked.
-        topology: numbers.
-        nodes: the words of its nodes.
-        listeners: of each of its nodes.
-        time_ns: of when it is, the time of day.
-    """
-
-    options: ViewOptions
-    topology: Topology
-    nodes: list[Described]
-    listeners: list[list[ListenerOfNode]]
-    time_ns: int
 
 
 @dataclass(slots=True)
@@ -150,6 +111,8 @@ class Live:
         if applied not in (Applied.APPLIED, Applied.GAP):
             return applied
         self._see(host, report, now_s, wall_ns)
+        if host.own.note(report.names):
+            self.window.mark_own(host)
         if applied is Applied.GAP:
             self.window.end(host, report.ended, now_s)
         else:
@@ -162,6 +125,7 @@ class Live:
         look = report.look
         if host.boot_id != look.boot_id:
             self.window.forget(host, now_s)
+            host.own.forget()
         host.boot_id, host.time_ns = look.boot_id, look.time_ns
         host.wall_minus_boottime_ns = look.wall_minus_boottime_ns
         host.seen_s, host.seen_at_ns = now_s, wall_ns
@@ -208,13 +172,17 @@ class Live:
         Raises:
             FilterError: it is none.
         """
+        matching = self._matching(text)
+        return matching.mask(self.window, self.pairing, self.hosts, now_s) if matching else None
+
+    def _matching(self, text: str) -> Matching | None:
         if not text.strip():
             return None
-        matching = self._matchings.pop(text, None) or Matching(parse(text))
+        matching = self._matchings.pop(text, None) or Matching(parse(text, own=True))
         self._matchings[text] = matching
         if len(self._matchings) > FILTERS_KEPT:
             del self._matchings[next(iter(self._matchings))]
-        return matching.mask(self.window, self.hosts, now_s)
+        return matching
 
     def sight(self, options: ViewOptions, now_s: float, wall_ns: int) -> Sight:
         """The topology of a view, less than a second old, and with news hardly older than they
@@ -235,7 +203,7 @@ class Live:
     def _look(self, options: ViewOptions, now_s: float, wall_ns: int) -> _Look:
         began_s = time.perf_counter()
         grouping = self.grouping(options.group, now_s)
-        chosen = self.choose(grouping, options.filter, now_s)
+        chosen = self.choose(grouping, options.filter, now_s, options.own)
         sight = self._sight(options, grouping, chosen, now_s, wall_ns)
         return _Look(sight, now_s, self.reports, time.perf_counter() - began_s)
 
@@ -251,7 +219,8 @@ class Live:
         """The topology of some connections: all nodes and edges, `limit` has no meaning here."""
         speaks = np.zeros_like(every.speaks)
         speaks[slots] = True
-        of_part = Chosen(slots, grouping.edge_of[grouping.link[slots]], speaks, every.total)
+        edge = grouping.edge_of[grouping.link[slots]]
+        of_part = replace(every, slots=slots, edge=edge, speaks=speaks)
         whole = replace(options, limit=2 * len(slots) + 1)
         return self._sight(whole, grouping, of_part, now_s, wall_ns)
 
@@ -274,9 +243,11 @@ class Live:
             wall_ns,
         )
 
-    def choose(self, grouping: Grouping, text: str, now_s: float) -> Chosen:
-        """The connections that a filter holds for, each once."""
-        return choose(self._scene(grouping), self.mask(text, now_s))
+    def choose(self, grouping: Grouping, text: str, now_s: float, own: str = OWN[0]) -> Chosen:
+        """The connections that a filter holds for, each once; `own` is one of OWN."""
+        matching = self._matching(text)
+        asked = matching is not None and matching.asks_own
+        return choose(self._scene(grouping), self.mask(text, now_s), own=asked or own == OWN[0])
 
     def describe(self, grouping: Grouping, nodes: npt.NDArray[np.integer]) -> list[Described]:
         """The words of nodes of a grouping, in their order."""

@@ -8,6 +8,7 @@ import connscope
 from connscope.server.connections import SORTS
 from connscope.server.node_keys import GROUPS
 from connscope.server.parameters import LIMIT_MOST
+from connscope.server.sight import OWN
 from connscope.server.sums import EDGE_SUMS, NODE_SUMS
 from connscope.server.topology import ACTIVITY, HEALTH, METRICS
 
@@ -58,7 +59,7 @@ SCHEMAS: Plain = {
         reasons={"type": "object", "additionalProperties": WHOLE},
     ),
     "Connection": {
-        **_object(host=TEXT, client=TEXT, server=TEXT, ends=WHOLE),
+        **_object(host=TEXT, client=TEXT, server=TEXT, ends=WHOLE, own=FLAG),
         "additionalProperties": True,
         "description": "What `connscope list -o json` prints, with host, client and server.",
     },
@@ -74,11 +75,14 @@ SCHEMAS: Plain = {
         completeness=NUMBER,
         silent_s=NUMBER,
         last_seen_at=TIME,
-        **dict.fromkeys(("lost", "connections", "listeners"), WHOLE),
+        **dict.fromkeys(("lost", "missed", "connections", "listeners"), WHOLE),
     ),
     "Totals": _object(
         **dict.fromkeys(
-            ("nodes", "edges", "connections", "shown_nodes", "shown_edges", "total_connections"),
+            (
+                *("nodes", "edges", "connections", "own", "own_hidden"),
+                *("shown_nodes", "shown_edges", "total_connections"),
+            ),
             WHOLE,
         ),
         **dict.fromkeys(("opened", "closed", "failed", "sent_bps", "received_bps", "lost"), WHOLE),
@@ -98,7 +102,15 @@ LIMIT = _asked("limit", {**WHOLE, "minimum": 1, "maximum": LIMIT_MOST})
 ID = _asked("id", TEXT, "path")
 EDGES, CONNECTIONS = _list(_named("Edge")), _list(_named("Connection"))
 LISTENERS = _list(_named("Listener"))
-VIEW = [GROUP, FILTER, LIMIT, _asked("metric", _one_of(METRICS)), _asked("window_s", WHOLE)]
+OWN_ASKED = _asked("own", _one_of(OWN))
+VIEW = [
+    GROUP,
+    FILTER,
+    OWN_ASKED,
+    LIMIT,
+    _asked("metric", _one_of(METRICS)),
+    _asked("window_s", WHOLE),
+]
 READ: dict[str, tuple[str, list[Plain], Plain]] = {
     "topology": (
         "Who talks to whom",
@@ -115,14 +127,14 @@ READ: dict[str, tuple[str, list[Plain], Plain]] = {
     "connections": (
         "Single connections",
         [
-            *(GROUP, FILTER, LIMIT, _asked("sort", _one_of(SORTS))),
+            *(GROUP, FILTER, OWN_ASKED, LIMIT, _asked("sort", _one_of(SORTS))),
             *(_asked("node", TEXT), _asked("edge", TEXT)),
         ],
         _object(connections=CONNECTIONS, matching=WHOLE, total=WHOLE),
     ),
     "nodes/{id}": (
         "One node",
-        [ID, GROUP, FILTER],
+        [ID, GROUP, FILTER, OWN_ASKED],
         _object(
             node=_named("Node"),
             inbound=EDGES,
@@ -133,7 +145,7 @@ READ: dict[str, tuple[str, list[Plain], Plain]] = {
     ),
     "edges/{id}": (
         "One edge",
-        [ID, GROUP, FILTER],
+        [ID, GROUP, FILTER, OWN_ASKED],
         _object(edge=_named("Edge"), connections=CONNECTIONS),
     ),
     "listeners": ("What listens", [FILTER], _object(listeners=LISTENERS)),

@@ -193,6 +193,13 @@ class Pairing:
         used: Mask = holder[numbers] != NOBODY
         return used
 
+    def own(self) -> Mask:
+        """Which slots are ends of connections of which either end is connscope's own."""
+        mask: Mask = self._window.own.copy()
+        partner = self.partner[np.flatnonzero(mask)]
+        mask[partner[partner >= 0]] = True
+        return mask
+
     def _is_shared(self, slots: Integers) -> Mask:
         shared: Mask = (self._holder[self._addresses_of[slots]] == MANY).any(axis=1)
         return shared

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connscope.errors import UsageError
-from connscope.server.live import ViewOptions
 from connscope.server.node_keys import GROUPS
+from connscope.server.sight import OWN, ViewOptions
 from connscope.server.topology import METRICS
 
 __all__ = ("LIMIT_MOST", "checked_view", "number_in", "view_in")
@@ -33,6 +33,7 @@ def view_in(query: Mapping[str, str], window_s: int) -> ViewOptions:
             limit=number_in(query, "limit", default.limit, LIMIT_MOST),
             metric=query.get("metric", default.metric),
             window_s=number_in(query, "window_s", default.window_s, window_s),
+            own=query.get("own", default.own),
         ),
         window_s,
     )
@@ -47,6 +48,7 @@ def checked_view(options: ViewOptions, window_s: int) -> ViewOptions:
     for name, value, words in (
         ("group", options.group, GROUPS),
         ("metric", options.metric, METRICS),
+        ("own", options.own, OWN),
     ):
         if value not in words:
             raise UsageError(f"{name} is {value[:80]!r}: it must be one of {', '.join(words)}")

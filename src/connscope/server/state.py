@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from connscope.config import Config
 from connscope.server.access import Access
 from connscope.server.intake import Intake
-from connscope.server.live import Live, Sight, ViewOptions
+from connscope.server.live import Live
+from connscope.server.sight import Sight, ViewOptions
 
 __all__ = ("Server", "make_server")
 

@@ -15,8 +15,8 @@ import connscope
 from connscope.errors import UsageError
 from connscope.server.answers import host_objects, totals_object
 from connscope.server.feed import Feed
-from connscope.server.live import ViewOptions
 from connscope.server.parameters import checked_view
+from connscope.server.sight import ViewOptions
 from connscope.server.state import Server
 
 __all__ = ("PROTOCOL", "Streams")
@@ -48,6 +48,7 @@ class View(msgspec.Struct, frozen=True):
     limit: int = 300
     metric: str = "throughput"
     window_s: int = 0
+    own: str = "show"
 
 
 class Hello(msgspec.Struct, tag_field="t", tag="hello"):

@@ -42,6 +42,7 @@ EDGE_SUMS = (
     *("retransmits", "segments", "bytes_sent", "bytes_received"),
 )
 NODE_SUMS = ("open", "opened", "closed", "failed", "sent_bps", "received_bps")
+NO_SLOTS: Integers = np.zeros(0, np.intp)
 DEGRADED_SHARE = 0.02
 """Of segments that were sent again."""
 FAILING_SHARE = 0.5
@@ -66,12 +67,16 @@ class Chosen:
         edge: of each, a number of the grouping.
         speaks: the same as a mask, by slot.
         total: how many are open before the filter.
+        own: how many that are open and match are connscope's own, whether they are here or not.
+        own_hidden: how many of them are not.
     """
 
     slots: Integers
     edge: Integers
     speaks: Mask
     total: int
+    own: int
+    own_hidden: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +92,14 @@ class Edges:
     sums: Sums
 
 
-def choose(scene: Scene, matching: Mask | None) -> Chosen:
+def choose(scene: Scene, matching: Mask | None, *, own: bool = True) -> Chosen:
     """Which connections a view has.
 
     Args:
         scene: of which.
         matching: which slots the filter holds for; None: all. It is enough if it holds for one
             end.
+        own: if connscope's own connections are among them.
     """
     window, pairing, grouping = scene.window, scene.pairing, scene.grouping
     speaks = pairing.speaks & (window.status != FREE) & ~window.listens
@@ -101,8 +107,13 @@ def choose(scene: Scene, matching: Mask | None) -> Chosen:
     if matching is not None:
         partner = pairing.partner
         speaks &= matching | (matching[partner] & (partner >= 0))
+    of_own = np.flatnonzero(speaks & pairing.own()) if window.own.any() else NO_SLOTS
+    if not own:
+        speaks[of_own] = False
+    own_open = int(np.count_nonzero(window.status[of_own] == OPEN))
     slots = np.flatnonzero(speaks)
-    return Chosen(slots, grouping.edge_of[grouping.link[slots]], speaks, total)
+    edge = grouping.edge_of[grouping.link[slots]]
+    return Chosen(slots, edge, speaks, total, own_open, 0 if own else own_open)
 
 
 def places_among(numbers: Integers, size: int) -> Integers:

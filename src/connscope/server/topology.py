@@ -92,7 +92,11 @@ def summarize(
     node_sums = _sums_of_shown(every.sums, place[source], place[target], len(order))
     shown = np.flatnonzero((place[source] >= 0) & (place[target] >= 0))
     totals = _totals(every.sums, shown, len(numbers), len(order))
-    totals["total_connections"] = chosen.total
+    totals |= {
+        "total_connections": chosen.total,
+        "own": chosen.own,
+        "own_hidden": chosen.own_hidden,
+    }
     edges = Edges(
         every.numbers[shown], {name: values[shown] for name, values in every.sums.items()}
     )

@@ -42,6 +42,7 @@ class Window:
         status: FREE, OPEN or ENDED, by slot.
         listens: if it is a listener, by slot.
         host: the number of the host, by slot.
+        own: if the process is one of connscope, by slot.
         sent, received, rtt_us: columns of the rows again, for whoever adds them all up.
         structure: slots that came, went, or belong to somebody else.
         content: slots of which any column changed.
@@ -53,6 +54,7 @@ class Window:
         self.status = np.zeros(0, np.uint8)
         self.listens = np.zeros(0, np.bool_)
         self.host = np.zeros(0, np.uint16)
+        self.own = np.zeros(0, np.bool_)
         self.sent = np.zeros(0, np.float64)
         self.received = np.zeros(0, np.float64)
         self.rtt_us = np.zeros(0, np.uint32)
@@ -108,6 +110,14 @@ class Window:
     def forget(self, host: Host, now_s: float) -> None:
         """The host is gone, or was started anew: nothing of it is open."""
         self._vanish(host, np.ones(len(host.slots), np.bool_), now_s)
+
+    def mark_own(self, host: Host) -> None:
+        """The host says of other processes than before that they are connscope's."""
+        slots = np.flatnonzero((self.host == host.number) & (self.status != FREE))
+        own = host.own.mask(self.rows[slots])
+        other = slots[self.own[slots] != own]
+        self.own[slots] = own
+        self.content.add(other)
 
     def expire(self, now_s: float) -> None:
         """Forgets what ended before the window."""
@@ -175,6 +185,7 @@ class Window:
         self.status[slots] = status
         self.listens[slots] = is_listener(rows)
         self.host[slots] = host.number
+        self.own[slots] = host.own.mask(rows)
         self.sent[slots] = rows["bytes_sent"]
         self.received[slots] = rows["bytes_received"]
         self.rtt_us[slots] = rows["rtt_us"]
@@ -199,6 +210,7 @@ class Window:
         self.status = resized(self.status, after)
         self.listens = resized(self.listens, after)
         self.host = resized(self.host, after)
+        self.own = resized(self.own, after)
         self.sent = resized(self.sent, after)
         self.received = resized(self.received, after)
         self.rtt_us = resized(self.rtt_us, after)

@@ -164,6 +164,7 @@ def test_hosts(asker: TestClient):
         "name": "web-1",
         "tier": "btf",
         "lost": 3,
+        "missed": 0,
         "groups": dict.fromkeys(found["gamma"]["groups"], "estimated"),
         "completeness": 0.875,
         "audit": "saw 7 of 8 connections",

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from connscope.server.answers import edge_objects, host_objects, node_objects, totals_object
 from connscope.server.feed import Feed
-from connscope.server.live import Live, ViewOptions
+from connscope.server.live import Live
+from connscope.server.sight import ViewOptions
 from connscope.server.topology import ACTIVITY, HEALTH
 from tests.unit.server.histories import ACTIONS, History
 from tests.unit.server.reports import WALL_NS, Machine, client, live, told

@@ -74,6 +74,7 @@ def test_begins_with_a_snapshot(browser: TestClient):
             "limit": 300,
             "metric": "throughput",
             "window_s": 15,
+            "own": "show",
         }
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from connscope.errors import UsageError
 from connscope.filter import FilterError
 from connscope.server.answers import edge_objects, node_objects, topology_object
-from connscope.server.live import Live, Sight, ViewOptions
+from connscope.server.live import Live
 from connscope.server.node_keys import GROUPS
+from connscope.server.sight import Sight, ViewOptions
 from connscope.server.topology import METRICS
 from tests.unit.server.histories import ACTIONS, History
 from tests.unit.server.reports import (
