@@ -63,7 +63,8 @@ class Capturing:
         self._ended = Ended(config.closed_rows)
         self._ended.add(early)
         self._check = check
-        # Reports are seconds apart: to wake up for each event would cost more than all the looks.
+        # Reports are seconds apart: to take in each event by itself would cost more than all the
+        # looks. Until one is due we only watch that the ring does not fill up.
         self._pace_s = max(config.drain_interval_s, min(PACE_S, config.report_interval_s / 10))
         self._names = tuple(_own_names((os.getpid(), *own_pids)))
         self._stopping = threading.Event()
@@ -79,8 +80,11 @@ class Capturing:
             if self._looks != self.tracker.looks:
                 self._report()
             self._check()
-            if self.tracker.wait(min(self._interval_s, CHECK_S)):
+            if not self.tracker.wait(min(self._interval_s, CHECK_S)):
+                continue
+            if self.tracker.is_pressing:
                 self._ended.add(self.tracker.advance())
+            else:
                 time.sleep(self._pace_s)
         self.tracker.look_now()
         self._ended.add(self.tracker.advance())

@@ -87,6 +87,10 @@ class CaptureTier(Looker, Protocol):
     def wait(self, timeout_s: float | None) -> bool:
         """Waits until there are events; False when the time is over."""
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether so much waits that some of it may soon be lost."""
+
     def events(self) -> Rows:
         """The rows since the last call, in order; a lost row stands where some are missing.
 
@@ -112,6 +116,15 @@ class OpenedTier(Resource):
     @abstractmethod
     def open(self) -> None:
         """Starts to capture, see `CaptureTier.open`."""
+
+    @abstractmethod
+    def wait(self, timeout_s: float | None) -> bool:
+        """Waits until there are events, see `CaptureTier.wait`."""
+
+    @property
+    def is_filling(self) -> bool:
+        """Whoever does not know how much room is left says so as soon as anything waits."""
+        return self.wait(0)
 
     def __enter__(self) -> Self:
         self.open()

@@ -161,6 +161,22 @@ class Tracker(Resource):
             self._death = _as_kernel_error(tier, error)
             return True
 
+    @property
+    def is_pressing(self) -> bool:
+        """Whether `advance` should come now: a look is due, or events may soon be lost.
+
+        Events that wait longer cost less: what is done for a batch does not grow with it.
+        """
+        with self._lock:
+            tier = self._succession.current
+            if tier is None or self._death or self._monotonic() >= self._look_due_s:
+                return True
+            try:
+                return tier.is_filling
+            except (KernelError, OSError) as error:
+                self._death = _as_kernel_error(tier, error)
+                return True
+
     def look_now(self) -> None:
         """The next `advance` takes a look."""
         self._look_due_s = self._monotonic()

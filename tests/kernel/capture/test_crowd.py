@@ -115,6 +115,20 @@ def test_ring_too_small_loses_rows_and_counts_every_one() -> None:
     assert read + lost == len(everything.rows)
 
 
+def test_ring_fills_with_what_nobody_reads(listener: socket.socket) -> None:
+    """It says so while there is room left, and not any more once it was read."""
+    with BtfTier(Config(ring_bytes=1 << 18)) as tier:
+        filled = list[bool]()
+        while not (filled and filled[-1]):
+            with socket.create_connection(listener.getsockname()), listener.accept()[0]:
+                filled.append(tier.is_filling)
+        assert tier.losses().rows == 0
+        while len(tier.events()):
+            pass
+        assert not tier.is_filling
+    assert not filled[0]
+
+
 def test_two_tiers_side_by_side_see_the_same(listener: socket.socket) -> None:
     """Two instances do not disturb each other: same ids, same counters, in both."""
     port = listener.getsockname()[1]

@@ -33,12 +33,20 @@ class Tracked:
         self.looks = 1
         self.tier: Any = SimpleNamespace(tier=Tier.BTF, limits=("a limit",))
         self.at_end: Callable[[], None] = lambda: None
+        self.pressing: list[bool] = []
+        self.asked = 0
 
     def wait(self, timeout_s: float) -> bool:
         """There is always something."""
         if not self.rounds:
             self.at_end()
         return True
+
+    @property
+    def is_pressing(self) -> bool:
+        """As the script has it; afterwards always."""
+        self.asked += 1
+        return self.pressing.pop(0) if self.pressing else True
 
     def advance(self) -> Rows:
         """The next round; after the last one nothing happens but looks."""
@@ -96,6 +104,22 @@ def test_what_ended_is_reported_once():
     reports = reports_of(tracked, early=ended(10))
     assert [each.ended["connection_id"].tolist() for each in reports][:2] == [[10], [11, 12]]
     assert [n for each in reports for n in each.ended["connection_id"].tolist()] == [10, 11, 12, 13]
+
+
+def test_events_wait_until_it_presses():
+    """They are taken in together, and each is reported."""
+    tracked = Tracked((ended(11), True))
+    tracked.pressing = [False, False, True]
+    asked, advance = list[int](), tracked.advance
+
+    def noted_advance() -> Rows:
+        asked.append(tracked.asked)
+        return advance()
+
+    tracked.advance = noted_advance  # type: ignore[method-assign]
+    reports = reports_of(tracked)
+    assert asked[0] == 3
+    assert [n for each in reports for n in each.ended["connection_id"].tolist()] == [11]
 
 
 def test_what_only_opened_did_not_end():

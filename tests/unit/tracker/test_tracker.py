@@ -226,3 +226,36 @@ def test_what_a_worse_tier_heard_while_a_better_one_opened_is_told():
     assert followed.tier.tier == BTF
     assert followed.told.count((CLOSED, 1)) == 1
     assert followed.tracker.table.corrections.closings == 0
+
+
+def test_events_press_once_their_room_is_filling():
+    """Until then they may wait for the next look."""
+    followed = following(look_interval_s=10)
+    followed.advance()
+    for port in range(1, 4):
+        followed.opens(port)
+    assert not followed.tracker.is_pressing
+    followed.opens(4)
+    assert followed.tracker.is_pressing
+    followed.advance()
+    assert not followed.tracker.is_pressing
+
+
+def test_look_that_is_due_presses():
+    """Also where nothing happens."""
+    followed = following(look_interval_s=10)
+    followed.advance()
+    followed.pass_time(9)
+    assert not followed.tracker.is_pressing
+    followed.pass_time(1)
+    assert followed.tracker.is_pressing
+
+
+def test_tier_that_dies_of_the_question_presses():
+    """And is replaced in the next round."""
+    followed = following(look_interval_s=10)
+    followed.advance()
+    followed.tier.broken = True
+    assert followed.tracker.is_pressing
+    followed.advance()
+    assert [each.reason for each in followed.tracker.changes] == ["start", "fake: broken"]

@@ -214,6 +214,12 @@ class FakeTier:
             self._world.now_ns += int((timeout_s or 0) * 1e9)
         return bool(self._events)
 
+    @property
+    def is_filling(self) -> bool:
+        """There is room for three."""
+        self._must_work()
+        return len(self._events) > 3
+
     def events(self) -> Rows:
         """As every tier."""
         self._must_work()
