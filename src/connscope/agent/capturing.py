@@ -82,7 +82,7 @@ class Capturing:
             self._check()
             if not self.tracker.wait(min(self._interval_s, CHECK_S)):
                 continue
-            if self.tracker.is_pressing:
+            if self.tracker.is_pressing():
                 self._ended.add(self.tracker.advance())
             else:
                 time.sleep(self._pace_s)

@@ -6,19 +6,16 @@ import http.client
 import socket
 import ssl
 from enum import Enum
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from connscope.errors import ConfigError
+from connscope.agent.place import Place
 from connscope.row.outside_text import printable
 
-__all__ = ("Answer", "Destination", "make_destination")
+__all__ = ("Answer", "Destination")
 
 PATH = "/api/v1/reports"
 TIMEOUT_S = 10.0
 ANSWER_BYTES, SHOWN_BYTES = 4096, 300
 MEDIA_TYPE = "application/vnd.connscope.report"
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Answer(Enum):
@@ -29,15 +26,6 @@ class Answer(Enum):
     REFUSED = "the server will never take this one"
     SLOWER = "the server has had enough for a moment"
     LATER = "the server is busy or away"
-
-
-class Place(NamedTuple):
-    """Of a server: a path of a unix socket, or host and port."""
-
-    unix: str
-    host: str
-    port: int
-    secure: bool
 
 
 class Destination:
@@ -60,15 +48,7 @@ class Destination:
         self.reason = ""
 
     def __str__(self) -> str:
-        place = self._place
-        host = f"[{place.host}]" if ":" in place.host else place.host
-        return place.unix or f"http{'s' * place.secure}://{host}:{place.port}"
-
-    @property
-    def is_open_to_others(self) -> bool:
-        """Whether everybody on the way can read what is sent."""
-        place = self._place
-        return not (place.unix or place.secure or place.host in LOOPBACK)
+        return str(self._place)
 
     def send(self, report: bytes) -> Answer:
         """Sends a report; waits for the answer, 10 s at most."""
@@ -135,38 +115,6 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
-
-
-def make_destination(url: str, unix: str, token: str, *, plaintext: bool) -> Destination:
-    """The destination of a configuration.
-
-    Args:
-        url: of a server elsewhere; empty for the one of this machine.
-        unix: the path of the latter's socket.
-        token: for the former.
-        plaintext: whether it may be http, which everybody on the way can read.
-
-    Raises:
-        ConfigError: the URL is none, or http without leave.
-    """
-    if not url:
-        return Destination(Place(unix, "", 0, secure=False))
-    parts = urlsplit(url)
-    try:
-        host, port = parts.hostname or "", parts.port
-        # Also so that the codec is imported now: it may be out of reach later, as the files are.
-        host.encode("idna")
-    except ValueError as error:
-        raise ConfigError(f"server_url is {url!r}: {error}") from error
-    if parts.scheme not in ("http", "https") or not host or parts.path.strip("/") or parts.query:
-        raise ConfigError(f"server_url is {url!r}: give it as https://HOST:PORT")
-    secure = parts.scheme == "https"
-    if not secure and not plaintext and host not in LOOPBACK:
-        raise ConfigError(
-            f"server_url is {url!r}: over http everybody on the way can read who talks to whom; "
-            "use https, or say --plaintext"
-        )
-    return Destination(Place("", host, port or (443 if secure else 4040), secure), token)
 
 
 def _words(error: Exception) -> str:

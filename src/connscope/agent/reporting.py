@@ -15,7 +15,7 @@ from connscope.agent.spool import Spool, Spooled
 from connscope.report.encode import encode
 from connscope.report.recording import write_report
 
-__all__ = ("Reporting",)
+__all__ = ("Destination", "Reporting", "Spool")
 
 LAST_TRIES_S, LAST_PAUSE_S = 2.0, 0.1
 REST_S = 1.0

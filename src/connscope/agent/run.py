@@ -13,10 +13,8 @@ from typing import IO
 from connscope.agent.capturing import Capturing
 from connscope.agent.channel import Channel, make_channel
 from connscope.agent.child import Child, leave_privileges
-from connscope.agent.destination import Destination
 from connscope.agent.host import this_host
-from connscope.agent.reporting import Reporting
-from connscope.agent.spool import Spool
+from connscope.agent.place import Place
 from connscope.agent.spool_place import hold_spool_place
 from connscope.config import Config
 from connscope.errors import FailedError
@@ -44,7 +42,7 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def run_agent(
     config: Config,
-    destination: Destination,
+    destination: tuple[Place, str],
     user: User,
     *,
     require: Tier | None = None,
@@ -56,7 +54,7 @@ def run_agent(
 
     Args:
         config: of connscope.
-        destination: of the reports.
+        destination: where the reports go, and the token for it.
         user: that the reporting process becomes.
         require: no tier that is worse.
         record: gets all reports, too.
@@ -70,21 +68,24 @@ def run_agent(
         KernelError: there is no way to capture here, or another process of ours has died.
         ConfigError: there is no place for the spool.
     """
-    place = hold_spool_place(Path(config.spool_dir), user)
+    spool = hold_spool_place(Path(config.spool_dir), user)
     ours, theirs = make_channel()
     parent = os.getpid()
 
     def report() -> None:
         ours.close()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end of the channel is ours
-        os.fchdir(place)  # while we may; the way to it can be closed to the user
-        importlib.import_module("numpy.ma")  # by numpy.unique, when it may be out of reach
+        # Only here, and before rights and the way to the files are gone.
+        reporting = importlib.import_module("connscope.agent.reporting")
+        importlib.import_module("numpy.ma")  # by numpy.unique
+        sends = reporting.Destination(*destination)
+        os.fchdir(spool)  # while we may; the way to it can be closed to the user
         leave_privileges(user, parent)
-        spool = Spool(Path(), config.spool_bytes_max)
-        Reporting(theirs, destination, spool, record).run()
+        keeps = reporting.Spool(Path(), config.spool_bytes_max)
+        reporting.Reporting(theirs, sends, keeps, record).run()
 
     child = Child("agent", report)
-    os.close(place)
+    os.close(spool)
     theirs.close()
     try:
         others = (child, beside) if beside else (child,)

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from connscope.agent.destination import Destination, make_destination
 from connscope.agent.host import this_host
 from connscope.agent.paths import own_paths
+from connscope.agent.place import Place, find_place
 from connscope.agent.run import run_agent
 from connscope.cli.announcement import announce_capture
 from connscope.cli.choice import TIERS, required
@@ -71,22 +71,20 @@ def capture_config(arguments: argparse.Namespace, **more: Any) -> Config:
     return own_paths(config, os.environ)
 
 
-def destination_of(config: Config) -> Destination:
-    """Where the reports go; the token is read while we may."""
+def destination_of(config: Config) -> tuple[Place, str]:
+    """Where the reports go, and the token for it, read while we may."""
     given = config.agent_token_file
     token = read_token(Path(given)) if given else ""
-    destination = make_destination(
-        config.server_url, config.server_socket, token, plaintext=config.server_plaintext
-    )
+    place = find_place(config.server_url, config.server_socket, plaintext=config.server_plaintext)
     if config.server_url and not token:
         raise ConfigError(
             "a server elsewhere wants a token: `connscope server --agent-token "
             f"{this_host().host_id}` prints the one of this host, --token-file names the file with "
             "it"
         )
-    if destination.is_open_to_others:
-        print(f"WARN reports go to {destination} for everybody to read", file=sys.stderr)
-    return destination
+    if place.is_open_to_others:
+        print(f"WARN reports go to {place} for everybody to read", file=sys.stderr)
+    return place, token
 
 
 def announce(tracker: Tracker) -> None:

@@ -91,7 +91,7 @@ def _report(
         announce(tracker)
         tier = word(tracker.tier.tier) if tracker.tier else ""
         note_instance(directory, served.url if served else "", tier)
-        print(welcome(served.url) if served else f"reporting to {destination}", flush=True)
+        print(welcome(served.url) if served else f"reporting to {destination[0]}", flush=True)
 
     return run_agent(
         config,

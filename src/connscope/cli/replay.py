@@ -15,8 +15,9 @@ from typing import IO
 
 import msgspec
 
-from connscope.agent.destination import Answer, make_destination
+from connscope.agent.destination import Answer, Destination
 from connscope.agent.paths import own_paths
+from connscope.agent.place import find_place
 from connscope.cli.hang_up import end_at_hang_up
 from connscope.cli.launch import welcome
 from connscope.cli.replayed import Replayed
@@ -73,7 +74,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _feed(config: Config, served: Served, file: IO[bytes], *, once: bool) -> None:
-    destination = make_destination("", config.server_socket, "", plaintext=False)
+    destination = Destination(find_place("", config.server_socket, plaintext=False))
     replayed = Replayed()
     while True:
         file.seek(0)

@@ -161,7 +161,6 @@ class Tracker(Resource):
             self._death = _as_kernel_error(tier, error)
             return True
 
-    @property
     def is_pressing(self) -> bool:
         """Whether `advance` should come now: a look is due, or events may soon be lost.
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from unittest import mock
 
 from connscope.agent import run
-from connscope.agent.destination import make_destination
 from connscope.agent.host import Host, this_host
+from connscope.agent.place import find_place
 from connscope.config import Config
 from connscope.kernel.host.users import unprivileged_user
 from connscope.row.columns import Rows
@@ -50,7 +50,7 @@ def main(host_id: str, netns: int, url: str, token_file: str, spool_dir: str) ->
         sys.stdout.flush()
 
     config = Config(spool_dir=spool_dir, report_interval_s=INTERVAL_S, look_interval_s=INTERVAL_S)
-    destination = make_destination(url, "", read_token(Path(token_file)), plaintext=False)
+    destination = find_place(url, "", plaintext=False), read_token(Path(token_file))
     user = unprivileged_user("", {})
     with (
         mock.patch.object(run, "Tracker", TrackerOfNamespace),

@@ -42,7 +42,6 @@ class Tracked:
             self.at_end()
         return True
 
-    @property
     def is_pressing(self) -> bool:
         """As the script has it; afterwards always."""
         self.asked += 1

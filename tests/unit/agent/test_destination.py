@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from connscope.agent.destination import Answer, Destination, Place, make_destination
-from connscope.errors import ConfigError
+from connscope.agent.destination import Answer, Destination
+from connscope.agent.place import Place, find_place
 from tests.unit.agent.answering import Answering, answer, answering, close_at_once
 
 TOKEN = "-".join(("this", "is", "of", "one", "host"))
@@ -57,7 +57,7 @@ def test_over_a_unix_socket(tmp_path: Path):
     """Without a token: the server sees who we are."""
     server, path = Answering(answer(204)), str(tmp_path / "socket")
     with answering(server, path):
-        destination = make_destination("", path, "", plaintext=False)
+        destination = Destination(find_place("", path, plaintext=False))
         assert destination.send(b"report") is Answer.TAKEN
         assert "Bearer" not in server.heads[0]
         assert str(destination) == path
@@ -68,7 +68,7 @@ def test_nobody_there(tmp_path: Path):
     """It is said where and why."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    unix = make_destination("", str(tmp_path / "socket"), "", plaintext=False)
+    unix = Destination(find_place("", str(tmp_path / "socket"), plaintext=False))
     for destination, reason in ((at(port), "Connection refused"), (unix, "No such file")):
         assert destination.send(b"report") is Answer.LATER
         assert f"{destination} can not be reached: {reason}" in destination.reason
@@ -174,29 +174,3 @@ def test_a_certificate_that_the_machine_trusts(certificate: Path, monkeypatch: p
         destination = at(port, secure=True)
         assert destination.send(b"report") is Answer.TAKEN
         destination.close()
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["scope", "ftp://scope", "https://", "https://scope:x", "https://scope/x", "https://scope?x",
-     f"https://{'x' * 64}.example", "https://scope:70000"],
-)  # fmt: skip
-def test_urls_that_are_none(url: str):
-    """The key is named."""
-    with pytest.raises(ConfigError, match="server_url is"):
-        make_destination(url, "", TOKEN, plaintext=True)
-
-
-def test_plain_http_leaves_the_machine_only_when_it_may():
-    """Everybody on the way reads who talks to whom; then it is said so."""
-    with pytest.raises(ConfigError, match="--plaintext"):
-        make_destination("http://scope", "", TOKEN, plaintext=False)
-    assert make_destination("http://scope", "", TOKEN, plaintext=True).is_open_to_others
-    for url in ("https://scope", "http://127.0.0.1:4040", "http://[::1]:4040", "http://localhost"):
-        assert not make_destination(url, "", TOKEN, plaintext=False).is_open_to_others
-
-
-def test_ports_that_are_not_given():
-    """That of https, and that of our servers."""
-    assert str(make_destination("https://scope", "", TOKEN, plaintext=False)).endswith(":443")
-    assert str(make_destination("http://[::1]", "", "", plaintext=False)) == "http://[::1]:4040"

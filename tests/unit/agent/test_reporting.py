@@ -13,7 +13,8 @@ import pytest
 from connscope.agent import reporting as module
 from connscope.agent.backoff import Backoff
 from connscope.agent.channel import Channel, make_channel
-from connscope.agent.destination import Answer, Destination, Place
+from connscope.agent.destination import Answer, Destination
+from connscope.agent.place import Place
 from connscope.agent.reporting import Reporting
 from connscope.agent.spool import Spool
 from connscope.report.decode import Limits, decode

@@ -234,11 +234,11 @@ def test_events_press_once_their_room_is_filling():
     followed.advance()
     for port in range(1, 4):
         followed.opens(port)
-    assert not followed.tracker.is_pressing
+    assert not followed.tracker.is_pressing()
     followed.opens(4)
-    assert followed.tracker.is_pressing
+    assert followed.tracker.is_pressing()
     followed.advance()
-    assert not followed.tracker.is_pressing
+    assert not followed.tracker.is_pressing()
 
 
 def test_look_that_is_due_presses():
@@ -246,9 +246,9 @@ def test_look_that_is_due_presses():
     followed = following(look_interval_s=10)
     followed.advance()
     followed.pass_time(9)
-    assert not followed.tracker.is_pressing
+    assert not followed.tracker.is_pressing()
     followed.pass_time(1)
-    assert followed.tracker.is_pressing
+    assert followed.tracker.is_pressing()
 
 
 def test_tier_that_dies_of_the_question_presses():
@@ -256,6 +256,6 @@ def test_tier_that_dies_of_the_question_presses():
     followed = following(look_interval_s=10)
     followed.advance()
     followed.tier.broken = True
-    assert followed.tracker.is_pressing
+    assert followed.tracker.is_pressing()
     followed.advance()
     assert [each.reason for each in followed.tracker.changes] == ["start", "fake: broken"]
