@@ -18,6 +18,7 @@ from connscope.agent.host import Host
 from connscope.capture.contract import CONTRACT
 from connscope.config import Config
 from connscope.kernel.host.clock import boottime_ns, wall_minus_boottime_ns
+from connscope.kernel.host.heap import give_back_freed_memory
 from connscope.kernel.procfs.processes import read_process
 from connscope.report.delta import Deltas
 from connscope.report.report import Look, Name
@@ -101,6 +102,7 @@ class Capturing:
         ended = self._ended.take()
         rows = self.tracker.connections().rows
         self._channel.send(self._deltas.next(self._look(), rows, ended, self._names))
+        give_back_freed_memory()
 
     def _look(self) -> Look:
         tracker, host = self.tracker, self._host

@@ -12,6 +12,7 @@ from connscope.agent.backoff import Backoff
 from connscope.agent.channel import Channel
 from connscope.agent.destination import Answer, Destination
 from connscope.agent.spool import Spool, Spooled
+from connscope.kernel.host.heap import give_back_freed_memory
 from connscope.report.encode import encode
 from connscope.report.recording import write_report
 
@@ -63,6 +64,7 @@ class Reporting:
             with self._changed:
                 self._spool.put(encoded)
                 self._changed.notify()
+            give_back_freed_memory()
         with self._changed:
             self._is_ending = True
             self._changed.notify()
