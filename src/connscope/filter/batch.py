@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,10 @@ from connscope.row.address import address_text
 from connscope.row.columns import ROW, Rows
 from connscope.row.outside_text import printable
 
-__all__ = ("Batch", "Mask")
+__all__ = ("Batch", "Columns", "Mask")
+
+Columns = Mapping[str, npt.NDArray[Any]]
+"""Some columns of rows, each as it is in them, by name."""
 
 Mask = npt.NDArray[np.bool_]
 """Shape (n,): which rows."""
@@ -36,6 +39,8 @@ class Batch:
         now_ns: the present on the clock of the rows.
         only: numbers of the rows that are looked at; none: all.
         own: which rows are of connscope's own connections; none: nobody says.
+        columns: those of the rows that are at hand by themselves: a column that has to be taken out
+            of wide rows costs as much as all that is done with it.
     """
 
     def __init__(
@@ -44,11 +49,13 @@ class Batch:
         now_ns: int,
         only: npt.NDArray[np.intp] | None = None,
         own: Mask | None = None,
+        columns: Columns | None = None,
     ) -> None:
         self.now_ns = now_ns
         self._rows = rows
         self._only = only
         self._own = own
+        self._at_hand = columns or {}
         self._columns = dict[str, npt.NDArray[Any]]()
         self._distinct = dict[str, _Distinct]()
 
@@ -59,7 +66,7 @@ class Batch:
         """Only those rows of the mask."""
         chosen = np.flatnonzero(mask)
         only = chosen if self._only is None else self._only[chosen]
-        return Batch(self._rows, self.now_ns, only, self._own)
+        return Batch(self._rows, self.now_ns, only, self._own, self._at_hand)
 
     def own(self) -> Mask:
         """Which rows are of connscope's own connections; a new array."""
@@ -71,7 +78,7 @@ class Batch:
         """A column without the rest of the rows between its values."""
         column = self._columns.get(name)
         if column is None:
-            column = self._rows[name]
+            column = self._at_hand.get(name, self._rows[name])
             column = np.ascontiguousarray(column) if self._only is None else column[self._only]
             self._columns[name] = column
         return column

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from connscope.filter.batch import Batch, Mask
+from connscope.filter.batch import Batch, Columns, Mask
 from connscope.filter.condition import All, AnyOf, Condition, Not, Own, Sql
 from connscope.filter.flags import FLAGS, FLAGS_WITH_OWN
 from connscope.filter.parser import Ignored, Parser
@@ -37,17 +37,25 @@ class Filter:
         """If it depends on which connections are connscope's own."""
         return _asks_own(self.condition)
 
-    def mask(self, rows: Rows, *, now_ns: int, own: Mask | None = None) -> Mask:
+    def mask(
+        self,
+        rows: Rows,
+        *,
+        now_ns: int,
+        own: Mask | None = None,
+        columns: Columns | None = None,
+    ) -> Mask:
         """Which rows it holds for, lost rows like any other.
 
         Args:
             rows: an array of `ROW`.
             now_ns: the present on the clock of the rows, for ``age``.
             own: which of them are of connscope's own connections, for ``is:own``.
+            columns: of these rows, which are at hand by themselves.
         """
         if not len(rows):
             return np.zeros(0, np.bool_)
-        return self.condition.mask(Batch(rows, now_ns, own=own))
+        return self.condition.mask(Batch(rows, now_ns, own=own, columns=columns))
 
     def sql(self, *, now_ns: int) -> tuple[str, list[int | str | bytes]]:
         """A WHERE expression that holds for the same rows, with its parameters.

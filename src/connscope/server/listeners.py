@@ -60,7 +60,7 @@ class Listeners:
         window = self._window
         is_open = window.status == OPEN
         slots = np.flatnonzero(window.listens & is_open)
-        serving = ~window.listens & is_open & ~self._pairing.outward
+        serving = np.flatnonzero(~window.listens & is_open & ~self._pairing.outward)
         by_port = np.bincount(self._port_of[serving], minlength=len(self._ports))
         by_address = np.bincount(self._address_of[serving], minlength=len(self._addresses))
         rows = window.rows[slots]

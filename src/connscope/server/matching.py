@@ -79,7 +79,7 @@ class Matching:
         self._own = own
         return np.flatnonzero(own != before)
 
-    def _ask(self, rows: Rows, slots: Integers | slice, now_ns: int = 0) -> Mask:
+    def _ask(self, rows: Rows, slots: Integers, now_ns: int = 0) -> Mask:
         own = None if self._own is None else self._own[slots]
         return self._filter.mask(rows, now_ns=now_ns, own=own)
 
@@ -87,7 +87,10 @@ class Matching:
         """In slices, which need no list of places."""
         for begin in range(0, window.capacity, AT_A_TIME):
             part = slice(begin, begin + AT_A_TIME)
-            self._mask[part] = self._ask(window.rows[part], part)
+            own = None if self._own is None else self._own[part]
+            self._mask[part] = self._filter.mask(
+                window.rows[part], now_ns=0, own=own, columns=window.columns(part)
+            )
         self._mask &= window.status != FREE
 
     def _ask_by_host(self, window: Window, hosts: Hosts, now_s: float) -> None:

@@ -42,7 +42,6 @@ EDGE_SUMS = (
     *("retransmits", "segments", "bytes_sent", "bytes_received"),
 )
 NODE_SUMS = ("open", "opened", "closed", "failed", "sent_bps", "received_bps")
-NO_SLOTS: Integers = np.zeros(0, np.intp)
 DEGRADED_SHARE = 0.02
 """Of segments that were sent again."""
 FAILING_SHARE = 0.5
@@ -102,18 +101,28 @@ def choose(scene: Scene, matching: Mask | None, *, own: bool = True) -> Chosen:
         own: if connscope's own connections are among them.
     """
     window, pairing, grouping = scene.window, scene.pairing, scene.grouping
-    speaks = pairing.speaks & (window.status != FREE) & ~window.listens
-    total = int(np.count_nonzero(speaks & (window.status == OPEN)))
+    slots = np.flatnonzero(pairing.speaks & (window.status != FREE) & ~window.listens)
+    total = int(np.count_nonzero(window.status[slots] == OPEN))
     if matching is not None:
-        partner = pairing.partner
-        speaks &= matching | (matching[partner] & (partner >= 0))
-    of_own = np.flatnonzero(speaks & pairing.own()) if window.own.any() else NO_SLOTS
-    if not own:
-        speaks[of_own] = False
-    own_open = int(np.count_nonzero(window.status[of_own] == OPEN))
-    slots = np.flatnonzero(speaks)
+        slots = slots[_matches(matching, pairing.partner, slots)]
+    own_open = 0
+    if window.own.any():
+        is_own = pairing.own()[slots]
+        own_open = int(np.count_nonzero(window.status[slots[is_own]] == OPEN))
+        slots = slots if own else slots[~is_own]
+    speaks = np.zeros(window.capacity, np.bool_)
+    speaks[slots] = True
     edge = grouping.edge_of[grouping.link[slots]]
     return Chosen(slots, edge, speaks, total, own_open, 0 if own else own_open)
+
+
+def _matches(matching: Mask, partner: npt.NDArray[np.int32], slots: Integers) -> Mask:
+    """For which connections a filter holds, by the slots that speak for them."""
+    found = matching[slots]
+    others = np.flatnonzero(~found)
+    partners = partner[slots[others]]
+    found[others] = (partners >= 0) & matching[partners]
+    return found
 
 
 def places_among(numbers: Integers, size: int) -> Integers:
@@ -138,14 +147,16 @@ def sum_edges(scene: Scene, chosen: Chosen, recent: Recent, seconds: float) -> E
     grouping, size = scene.grouping, len(scene.grouping.source_of)
     present = np.bincount(chosen.edge, minlength=size)
     numbers = np.flatnonzero(present)
-    is_open = scene.window.status[chosen.slots] == OPEN
+    place = places_among(numbers, size)
+    # Most are open: those that are not are fewer to count.
+    over = np.flatnonzero(scene.window.status[chosen.slots] != OPEN)
     by_edge = {
-        "open": np.bincount(chosen.edge[is_open], minlength=size),
-        "opened": _counted(chosen, grouping, recent.opened, size),
-        "closed": _counted(chosen, grouping, recent.closed, size),
-        "failed": _counted(chosen, grouping, recent.failed, size),
-    } | _moved(scene, chosen, recent, size)
-    sums: Sums = {name: values[numbers].astype(np.int64) for name, values in by_edge.items()}
+        "open": present[numbers] - np.bincount(place[chosen.edge[over]], minlength=len(numbers)),
+        "opened": _counted(chosen, grouping, recent.opened, place, len(numbers)),
+        "closed": _counted(chosen, grouping, recent.closed, place, len(numbers)),
+        "failed": _counted(chosen, grouping, recent.failed, place, len(numbers)),
+    } | _moved(scene, chosen, recent, place, len(numbers))
+    sums: Sums = {name: values.astype(np.int64, copy=False) for name, values in by_edge.items()}
     for name in ("sent_bps", "received_bps"):
         sums[name] = np.rint(sums[name] / seconds).astype(np.int64)
     _judge(sums)
@@ -179,24 +190,28 @@ def add_details(scene: Scene, chosen: Chosen, edges: Edges) -> None:
     sums["activity"] = np.where(sums["open"] == 0, 2, np.where(moves, 0, 1))
 
 
-def _counted(chosen: Chosen, grouping: Grouping, slots: Integers, size: int) -> Any:
-    """How many of these slots speak for a connection, by edge."""
+def _counted(
+    chosen: Chosen, grouping: Grouping, slots: Integers, place: Integers, size: int
+) -> Any:
+    """How many of these slots speak for a connection, by the place of the edge."""
     speaking = slots[chosen.speaks[slots]]
-    return np.bincount(grouping.edge_of[grouping.link[speaking]], minlength=size)
+    return np.bincount(place[grouping.edge_of[grouping.link[speaking]]], minlength=size)
 
 
-def _moved(scene: Scene, chosen: Chosen, recent: Recent, size: int) -> dict[str, Any]:
-    """What counters grew by, from the client to the server and back, by edge."""
-    speaking = chosen.speaks[recent.moved]
-    slots, amounts = recent.moved[speaking], recent.amounts[speaking]
-    edge = scene.grouping.edge_of[scene.grouping.link[slots]]
+def _moved(
+    scene: Scene, chosen: Chosen, recent: Recent, place: Integers, size: int
+) -> dict[str, Any]:
+    """What counters grew by, from the client to the server and back, by the place of the edge."""
+    speaking = np.flatnonzero(chosen.speaks[recent.moved])
+    slots = recent.moved[speaking]
+    edge = place[scene.grouping.edge_of[scene.grouping.link[slots]]]
     outward = scene.pairing.outward[slots]
-    sent, received = amounts[:, 0], amounts[:, 1]
+    sent, received, retransmits, segments = recent.amounts[speaking].T
     return {
         "sent_bps": np.bincount(edge, np.where(outward, sent, received), size),
         "received_bps": np.bincount(edge, np.where(outward, received, sent), size),
-        "retransmits": np.bincount(edge, amounts[:, 2], size),
-        "segments": np.bincount(edge, amounts[:, 3], size),
+        "retransmits": np.bincount(edge, retransmits, size),
+        "segments": np.bincount(edge, segments, size),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from connscope.filter.batch import Columns
 from connscope.report.report import Report
 from connscope.row.columns import ROW, Rows
 from connscope.row.listeners import is_listener
@@ -26,6 +27,14 @@ FREE, OPEN, ENDED = 0, 1, 2
 SMALLEST = 1024
 LATE_S = 2
 SECOND_NS = 1_000_000_000
+AT_HAND = {
+    "bytes_sent": "sent",
+    "bytes_received": "received",
+    **{name: name for name in ("rtt_us", "known", "pid", "local_port", "peer_port")},
+}
+"""Columns that are kept by themselves too: a column taken out of wide rows costs what reading half
+of the rows does. By the names of the row: those of the window."""
+
 STRUCTURE = ("pid", "process_start_ns", "uid", "netns", "role", "local_port", "peer_port")
 """A connection belongs to somebody else, or is another one, if these change. With the comm, the
 addresses and the sequence numbers."""
@@ -43,7 +52,8 @@ class Window:
         listens: if it is a listener, by slot.
         host: the number of the host, by slot.
         own: if the process is one of connscope, by slot.
-        sent, received, rtt_us: columns of the rows again, for whoever adds them all up.
+        sent, received, rtt_us, known, pid, local_port, peer_port: columns of the rows again, for
+            whoever needs all of them; see AT_HAND.
         structure: slots that came, went, or belong to somebody else.
         content: slots of which any column changed.
     """
@@ -55,9 +65,13 @@ class Window:
         self.listens = np.zeros(0, np.bool_)
         self.host = np.zeros(0, np.uint16)
         self.own = np.zeros(0, np.bool_)
-        self.sent = np.zeros(0, np.float64)
-        self.received = np.zeros(0, np.float64)
+        self.sent = np.zeros(0, np.uint64)
+        self.received = np.zeros(0, np.uint64)
         self.rtt_us = np.zeros(0, np.uint32)
+        self.known = np.zeros(0, np.uint16)
+        self.pid = np.zeros(0, np.uint32)
+        self.local_port = np.zeros(0, np.uint16)
+        self.peer_port = np.zeros(0, np.uint16)
         self.structure = ChangeLog()
         self.content = ChangeLog()
         self._signature: Keys = np.zeros(0, np.uint64)
@@ -73,6 +87,10 @@ class Window:
     def used(self) -> int:
         """How many slots are not free."""
         return self.capacity - len(self._free)
+
+    def columns(self, part: slice) -> Columns:
+        """The columns of some rows that are at hand by themselves, by the names of the row."""
+        return {name: getattr(self, own)[part] for name, own in AT_HAND.items()}
 
     def is_connection(self) -> npt.NDArray[np.bool_]:
         """Which slots are ends of open connections."""
@@ -186,9 +204,8 @@ class Window:
         self.listens[slots] = is_listener(rows)
         self.host[slots] = host.number
         self.own[slots] = host.own.mask(rows)
-        self.sent[slots] = rows["bytes_sent"]
-        self.received[slots] = rows["bytes_received"]
-        self.rtt_us[slots] = rows["rtt_us"]
+        for name, own in AT_HAND.items():
+            getattr(self, own)[slots] = rows[name]
         self._signature[slots] = signature
         self.structure.add(slots[other])
         self.content.add(slots)
@@ -211,9 +228,8 @@ class Window:
         self.listens = resized(self.listens, after)
         self.host = resized(self.host, after)
         self.own = resized(self.own, after)
-        self.sent = resized(self.sent, after)
-        self.received = resized(self.received, after)
-        self.rtt_us = resized(self.rtt_us, after)
+        for own in AT_HAND.values():
+            setattr(self, own, resized(getattr(self, own), after))
         self._signature = resized(self._signature, after)
         self._free = np.concatenate([self._free, np.arange(before, after, dtype=np.intp)])
 

@@ -91,3 +91,14 @@ def test_rates_come_back_with_time():
     assert [rates.take("a", 10.0) for _ in range(4)] == [True, True, True, False]
     assert [rates.take("a", 10.6), rates.take("a", 10.6)] == [True, False]
     assert rates.take("b", 10.6)
+
+
+def test_columns_at_hand_are_those_of_the_rows():
+    """A filter may read either; also after rows changed, ended, and the window grew."""
+    machine, row = Machine(), client(bytes_sent=2**60 + 1, bytes_received=7, rtt_us=9, pid=2**22)
+    steps = [(100.0, machine.report(row, *(client(n) for n in range(2, 2000))))]
+    row["bytes_sent"] += 500
+    steps += [(101.0, machine.report(row, ended=[closed(client(5, peer_port=80))]))]
+    window = window_of(*steps)
+    for name, column in window.columns(slice(None)).items():
+        assert np.array_equal(column, window.rows[name]), name
