@@ -11,7 +11,12 @@ from connscope.kernel.host.network_namespaces import network_namespace
 from connscope.row.outside_text import printable
 from connscope.row.words import State
 
-__all__ = ("describe_port_owner",)
+__all__ = ("describe_port_owner", "with_port_owner")
+
+
+def with_port_owner(reason: str, port: int) -> str:
+    """Why a server could not open its sockets; if it is its port, with whose that is."""
+    return reason + (describe_port_owner(port) if f" port {port}:" in reason else "")
 
 
 def describe_port_owner(port: int) -> str:

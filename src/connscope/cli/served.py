@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connscope.agent.child import Child, leave_privileges
-from connscope.cli.port_owner import describe_port_owner
+from connscope.cli.port_owner import with_port_owner
 from connscope.config import Config
 from connscope.errors import ConfigError, FailedError
 from connscope.kernel.host.users import User
@@ -87,7 +87,5 @@ def start_server(config: Config, user: User, token: str = "") -> Served:
         return Served(child, said[len(READY) :].decode(), token, Path(config.server_socket))
     child.wait(1.0)
     if said:
-        reason = said.decode(errors="replace")
-        is_port = f" port {config.server_port}:" in reason
-        raise ConfigError(reason + (describe_port_owner(config.server_port) if is_port else ""))
+        raise ConfigError(with_port_owner(said.decode(errors="replace"), config.server_port))
     raise FailedError("the server", f"it ended with {child.exit_code()} before it was ready")

@@ -10,8 +10,9 @@ import argparse
 import os
 from pathlib import Path
 
+from connscope.cli.port_owner import with_port_owner
 from connscope.config import load_config
-from connscope.errors import UsageError
+from connscope.errors import ConfigError, UsageError
 from connscope.server.host import ID
 from connscope.server.run import make_application, open_sockets, page_url, serve
 from connscope.tokens import agent_token, make_token, read_token
@@ -48,7 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.agent_token is not None:
         print(_token_of_agent(token if given else "", arguments.agent_token))
         return 0
-    sockets = open_sockets(config)
+    try:
+        sockets = open_sockets(config)
+    except ConfigError as error:
+        raise ConfigError(with_port_owner(str(error), config.server_port)) from error
     port = sockets[0].getsockname()[1]
     print(page_url(config, port, "…" if given else token), flush=True)
     serve(make_application(config, token, os.geteuid()), sockets)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from connscope.agent.host import this_host
@@ -63,3 +65,15 @@ def test_help_names_the_options():
     """Those that people look for."""
     done = run_connscope("server", "--help")
     assert all(option in done.stdout for option in ("--host", "--port", "--token-file", "--socket"))
+
+
+def test_a_taken_port_names_its_owner(tmp_path: Path):
+    """As `connscope launch` does; the second one has the rights of the first."""
+    with running(tmp_path) as server:
+        command = [sys.executable, "-B", "-m", "connscope.cli", "server", "--socket", ""]
+        done = subprocess.run(
+            [*command, "--port", str(server.port)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == USAGE
+        assert f"port {server.port}:" in done.stderr
+        assert f"pid {server.process.pid})" in done.stderr
