@@ -12,12 +12,15 @@ const REASONS = ["refused", "timeout", "reset", "unreachable"];
 const EPOCH_MS = Date.UTC(2026, 0, 1, 12);
 
 export interface NetworkOptions {
+  /** How many connections are connscope's own; they are in the totals only. */
+  own?: number;
   nodes: number;
   hosts: number;
   seed?: number;
 }
 
 export class Network {
+  readonly own: number;
   nodes = new Map<string, NodeFact>();
   edges = new Map<string, EdgeFact>();
   hosts: HostFact[] = [];
@@ -26,6 +29,7 @@ export class Network {
   #born = 0;
 
   constructor(private readonly options: NetworkOptions, readonly group: Group = "process") {
+    this.own = options.own ?? 0;
     this.#random = randomOf(options.seed ?? 7);
     for (let host = 1; host <= options.hosts; host += 1) this.hosts.push(this.#host(host));
     const outside = Math.min(24, Math.ceil(options.nodes / 8));

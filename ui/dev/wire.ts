@@ -64,12 +64,13 @@ export class Wire {
     const sum = (name: "open" | "opened" | "closed" | "failed" | "sent_bps" | "received_bps"): number => edges.reduce((all, edge) => all + edge[name], 0);
     const everything = [...this.network.edges.values()].reduce((all, edge) => all + edge.open, 0);
     const { filter } = this.view;
+    const { own } = this.network;
     const empty = nodes.length > 0 ? {} : { empty: filter ? `The filter hides all ${everything} connections.` : "btf runs on host-1 and saw 0 connections in 15 s." };
     return {
       nodes: filter ? nodes.length : this.network.nodes.size, edges: this.network.edges.size,
       connections: sum("open"), open: sum("open"), opened: sum("opened"), closed: sum("closed"), failed: sum("failed"),
       sent_bps: sum("sent_bps"), received_bps: sum("received_bps"), shown_nodes: nodes.length, shown_edges: edges.length,
-      total_connections: everything, lost: 0, ...empty,
+      total_connections: everything + own, lost: 0, own, own_hidden: this.view.own === "hide" ? own : 0, ...empty,
     };
   }
 

@@ -17,8 +17,8 @@ interface Answer {
 }
 
 export function EdgeDetails({ id }: { id: string }): VNode {
-  const { group } = place.value;
-  const { data, error } = usePolled<Answer>(`edges/${encodeURIComponent(id)}`, { group, filter: applied.value });
+  const { group, own } = place.value;
+  const { data, error } = usePolled<Answer>(`edges/${encodeURIComponent(id)}`, { group, filter: applied.value, own });
   const live = shown.value.edges.get(id);
   const edge = live ?? (data ? readEdge(data.edge) : null);
   if (!edge) {

@@ -22,8 +22,8 @@ interface Answer {
 }
 
 export function NodeDetails({ id }: { id: string }): VNode {
-  const { group } = place.value;
-  const { data, error } = usePolled<Answer>(`nodes/${encodeURIComponent(id)}`, { group, filter: applied.value });
+  const { group, own } = place.value;
+  const { data, error } = usePolled<Answer>(`nodes/${encodeURIComponent(id)}`, { group, filter: applied.value, own });
   const live = shown.value.nodes.get(id);
   const node = live ?? (data ? readNode(data.node) : null);
   const edges = [...shown.value.edges.values()];

@@ -57,7 +57,7 @@ function Connection({ one }: { one: ConnectionFact }): VNode {
     <tr>
       <td>{endpoint(textOf(one, "local_address"), numberOf(one, "local_port") || 0)}</td>
       <td>{endpoint(textOf(one, "peer_address"), numberOf(one, "peer_port") || 0)}</td>
-      <td class={failure ? "failing" : ""}>{failure || textOf(one, "state") || "–"}</td>
+      <td class={failure ? "failing" : ""}>{failure || textOf(one, "state") || "–"}{one["own"] === true && <span class="muted"> connscope's own</span>}</td>
       <td class="number">{amount("bytes_sent")}</td>
       <td class="number">{amount("bytes_received")}</td>
       <td class="number">{Number.isNaN(rtt) ? "–" : micros(rtt)}</td>

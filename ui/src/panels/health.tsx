@@ -12,12 +12,13 @@ export const SILENT_S = 15;
 
 export function Health(): VNode {
   const { hosts, totals } = shown.value;
+  const missed = hosts.reduce((sum, host) => sum + (host.missed ?? 0), 0);
   const lost = hosts.reduce((sum, host) => sum + host.lost, 0) || totals.lost;
   return (
     <footer class="health" aria-label="Capture">
       {hosts.length === 0 && <span class="muted">No host reports yet</span>}
       {hosts.length <= FEW ? hosts.map((host) => <One key={host.host} host={host} />) : <Many hosts={hosts} />}
-      <span class={`health-lost ${lost > 0 ? "degraded" : ""}`} title="Rows that did not fit somewhere on their way">
+      <span class={`health-lost ${lost > 0 ? "degraded" : ""}`} title={missed > 0 ? `${counted(missed, "report")} of them never came, the others are rows that did not fit somewhere` : "Rows that did not fit somewhere on their way"}>
         {lost > 0 ? "▲ " : ""}{count(lost)} lost
       </span>
       <button type="button" class="link" onClick={() => go({ screen: "hosts" }, true)}>{counted(hosts.length, "host")}</button>

@@ -24,6 +24,7 @@ export function Empty({ what }: { what: IconName }): VNode | null {
       <Icon name={what} />
       <h2>{filtered ? "Nothing matches" : "Nothing to show"}</h2>
       <p>{reason}</p>
+      {(totals.own_hidden ?? 0) > 0 && <button type="button" onClick={() => go({ own: "show" }, true)}>Show connscope's own</button>}
       {filtered && <button type="button" onClick={() => go({ filter: "" }, true)}>Clear the filter</button>}
     </div>
   );

@@ -45,7 +45,7 @@ function Amount(): VNode {
   const { totals, view } = shown.value;
   const window = view?.window_s ?? DEFAULT_WINDOW_S;
   const cut = totals.shown_nodes < totals.nodes;
-  const hidden = totals.total_connections - totals.connections;
+  const hidden = totals.total_connections - totals.connections - (totals.own_hidden ?? 0);
   const by = METRIC_NAMES[view?.metric ?? place.value.metric];
   return (
     <div class="amount">
@@ -55,8 +55,27 @@ function Amount(): VNode {
           : <><b>{count(totals.nodes)}</b> {totals.nodes === 1 ? "node" : "nodes"}</>}
       </span>
       <span><b>{count(totals.connections)}</b> {totals.connections === 1 ? "connection" : "connections"}{hidden > 0 ? `, ${count(hidden)} hidden by the filter` : ""}</span>
+      <OwnConnections />
       <span><b>{rate(totals.sent_bps + totals.received_bps)}</b></span>
       <span>{count(totals.opened)} opened, <span class={totals.failed > 0 ? "failing" : ""}>{count(totals.failed)} failed</span> in {window} s</span>
     </div>
+  );
+}
+
+/** connscope's own connections: hidden at first, never silently. */
+function OwnConnections(): VNode | null {
+  const { totals } = shown.value;
+  const hidden = totals.own_hidden ?? 0;
+  const here = (totals.own ?? 0) - hidden;
+  if (hidden + here === 0) return null;
+  const next = hidden > 0 ? "show" : "hide";
+  // A filter with is:own in it decides alone.
+  const decides = place.value.own === (hidden > 0 ? "hide" : "show");
+  return (
+    <span class="own" title="The page's connection to its server, and that of an agent">
+      <b>{count(hidden + here)}</b> of connscope itself {hidden > 0 ? "hidden" : "shown"}
+      {decides && <> <button type="button" class="link" aria-label={`${next} connscope's own connections`}
+        onClick={() => go({ own: next }, true)}>{next}</button></>}
+    </span>
   );
 }

@@ -4,6 +4,9 @@ export const GROUPS = [
   "process", "executable", "host", "user", "namespace", "port", "address", "cidr",
 ] as const;
 export type Group = (typeof GROUPS)[number];
+/** What becomes of connscope's own connections. */
+export const OWN = ["hide", "show"] as const;
+export type Own = (typeof OWN)[number];
 
 export const METRICS = [
   "throughput", "connections", "opened", "failed", "retransmits", "rtt",
@@ -66,6 +69,9 @@ export interface Totals extends Counts {
   shown_nodes: number;
   shown_edges: number;
   total_connections: number;
+  /** connscope's own among those that match, and how many of these are hidden. */
+  own?: number;
+  own_hidden?: number;
   lost: number;
   others?: { nodes: number; edges: number; connections: number };
   /** Why nothing is shown; only then. */
@@ -80,6 +86,8 @@ export interface HostFact {
   completeness?: number;
   audit?: string;
   lost: number;
+  /** Reports that never came; they are among what is lost. */
+  missed?: number;
   limits: string[];
   silent_s: number;
   connections: number;
@@ -102,13 +110,14 @@ export interface ListenerFact {
 }
 
 /** The flat object of `connscope list -o json`: what is not known is not there. */
-export type ConnectionFact = Readonly<Record<string, string | number | readonly string[]>>;
+export type ConnectionFact = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 export interface ViewRequest {
   group: Group;
   filter: string;
   limit: number;
   metric: Metric;
+  own?: Own;
   /** Absent: the longest of the server. */
   window_s?: number;
 }

@@ -32,8 +32,8 @@ const announcer = new Announcer(
 );
 export const announce = (text: string): void => announcer.announce(text);
 
-function viewOf({ group, filter, limit, metric, window_s }: Place): ViewRequest {
-  return { group, filter, limit, metric, ...(window_s > 0 ? { window_s } : {}) };
+function viewOf({ group, filter, limit, metric, window_s, own }: Place): ViewRequest {
+  return { group, filter, limit, metric, own, ...(window_s > 0 ? { window_s } : {}) };
 }
 
 /** Gets in (with the token of the fragment, if there is one) and opens the feed. */

@@ -1,6 +1,6 @@
 /** The state of the page in its address, so that what is seen can be sent as a link. */
-import { GROUPS, METRICS } from "../protocol/facts";
-import type { Group, Metric } from "../protocol/facts";
+import { GROUPS, METRICS, OWN } from "../protocol/facts";
+import type { Group, Metric, Own } from "../protocol/facts";
 
 export const SCREENS = ["map", "table", "listen", "hosts"] as const;
 export type Screen = (typeof SCREENS)[number];
@@ -21,11 +21,13 @@ export interface Place {
   limit: number;
   /** Seconds; 0: the longest of the server. */
   window_s: number;
+  /** What becomes of connscope's own connections. */
+  own: Own;
 }
 
 export const START: Place = {
   screen: "map", group: "process", filter: "", metric: "throughput", selection: "",
-  table: "pairs", theme: "system", limit: 300, window_s: 0,
+  table: "pairs", theme: "system", limit: 300, window_s: 0, own: "hide",
 };
 
 /** Reads a query string; what is not known or not allowed is as at the start. */
@@ -47,6 +49,7 @@ export function readPlace(query: string): Place {
     theme: word("theme", THEMES, START.theme),
     limit: number("limit", 1, 2000, START.limit),
     window_s: number("window", 1, 3600, START.window_s),
+    own: word("own", OWN, START.own),
   };
 }
 
@@ -55,6 +58,7 @@ export function writePlace(place: Place): string {
   const names: Record<keyof Place, string> = {
     screen: "view", group: "group", filter: "filter", metric: "metric", selection: "select",
     table: "rows", theme: "theme", limit: "limit", window_s: "window",
+    own: "own",
   };
   const query = new URLSearchParams();
   for (const key of Object.keys(names) as (keyof Place)[]) {

@@ -63,7 +63,7 @@ function age(one: ConnectionFact, nowMs: number): number {
 /** `nowMs` is the time of the server. */
 export function connectionColumns(nowMs: number): Column<ConnectionFact>[] {
   return [
-    { id: "process", title: "Process", width: "minmax(7rem, 1.2fr)", text: (one) => textOf(one, "process") || textOf(one, "comm") },
+    { id: "process", title: "Process", width: "minmax(7rem, 1.2fr)", text: (one) => (textOf(one, "process") || textOf(one, "comm")) + (one["own"] === true ? " (connscope's own)" : "") },
     { id: "pid", title: "Pid", width: NARROW, numeric: true, ...number("pid", String) },
     { id: "host", title: "Host", width: "minmax(5rem, 0.9fr)", text: (one) => textOf(one, "host") },
     { id: "role", title: "Role", width: NARROW, text: (one) => textOf(one, "role") },

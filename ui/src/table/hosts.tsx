@@ -31,7 +31,7 @@ function One({ host }: { host: HostFact }): VNode {
       <header><h2>{host.name || host.host}</h2><span class={`tier tier-${host.tier}`}>{host.tier}</span></header>
       <dl>
         <dt>complete</dt><dd><Completeness host={host} /></dd>
-        <dt>lost</dt><dd class={host.lost > 0 ? "degraded" : ""}>{host.lost > 0 ? "▲ " : ""}{counted(host.lost, "row")}</dd>
+        <dt>lost</dt><dd class={host.lost > 0 ? "degraded" : ""}>{host.lost > 0 ? "▲ " : ""}{counted(host.lost, "row")}{(host.missed ?? 0) > 0 && `, of these ${counted(host.missed ?? 0, "report")} that never came`}</dd>
         <dt>last report</dt><dd class={host.silent_s > SILENT_S ? "degraded" : ""}>{host.silent_s > SILENT_S ? "▲ " : ""}{duration(host.silent_s)} ago</dd>
         <dt>sees</dt><dd>{counted(host.connections, "connection")}, {counted(host.listeners, "listener")}</dd>
       </dl>

@@ -69,7 +69,7 @@ const idOf = (one: ConnectionFact): string => (
 );
 
 function Connections(): VNode {
-  const { data, error } = usePolled<Connections>("connections", { filter: applied.value, limit: MOST_CONNECTIONS });
+  const { data, error } = usePolled<Connections>("connections", { filter: applied.value, own: place.value.own, limit: MOST_CONNECTIONS });
   const columns = connectionColumns(shown.value.timeMs);
   if (!data) return <div class="blank">{error ? <p role="alert">{error}</p> : <p class="muted">Asking…</p>}</div>;
   if (data.connections.length === 0) return <Empty what="table" />;
