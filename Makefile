@@ -8,7 +8,7 @@ ABI := src/connscope/kernel/_libbpf_abi.py
 
 .PHONY: help
 help: ## Lists the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Fills .venv with what connscope needs to run
@@ -22,6 +22,15 @@ launch: setup ## Shows the connections of this machine in the browser; ARGS="...
 test: ## Runs the tests; UNIT=1 only those that need no root; ARGS="..." goes to pytest
 	@tools/setup.sh --dev
 	@UNIT=$(UNIT) tools/run_tests.sh $(ARGS)
+
+.PHONY: test-kernels
+test-kernels: ## Runs the kernel tests on other kernels; KERNEL=6.12, TIER=netlink, ALL=1
+	@tools/vmtest.sh $(if $(KERNEL),--kernel $(KERNEL)) $(if $(TIER),--tier $(TIER)) \
+		$(if $(ALL),--all) $(ARGS)
+
+.PHONY: shell-kernel
+shell-kernel: ## Opens a shell in a virtual machine with another kernel: KERNEL=6.12
+	@tools/vmtest.sh --shell --kernel $(or $(KERNEL),6.1)
 
 .PHONY: check
 check: ## Checks format, lint, types, floors, C format and generated code

@@ -27,3 +27,4 @@ resolve dev
 resolve server --constraint requirements/dev.txt
 resolve build --constraint requirements/dev.txt
 resolve runtime --constraint requirements/dev.txt
+resolve vmtest --constraint requirements/dev.txt

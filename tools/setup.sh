@@ -5,6 +5,7 @@
 #   tools/setup.sh --dev     and what `make test` and `make check` need
 #   tools/setup.sh --bpf     and what builds the BPF objects
 #   tools/setup.sh --bench   and what `make bench` compares with
+#   tools/setup.sh --vm      and what `make test-kernels` boots with
 #
 # What is missing of the system is asked of apt in one go; without apt it is named. Packages of
 # Python come from requirements/, by hash, and belong to the owner of the tree.
@@ -19,6 +20,7 @@ PYTHONS="python3 python3.14 python3.13 python3.12 python3.11"
 level=runtime
 want_bpf=no
 want_bench=no
+want_vm=no
 missing=
 
 read_options() {
@@ -27,7 +29,8 @@ read_options() {
 		--dev) level=dev ;;
 		--bpf) want_bpf=yes ;;
 		--bench) want_bench=yes ;;
-		*) fail "unknown option $option: tools/setup.sh [--dev] [--bpf] [--bench]" ;;
+		--vm) want_vm=yes ;;
+		*) fail "unknown option $option: tools/setup.sh [--dev] [--bpf] [--bench] [--vm]" ;;
 		esac
 	done
 }
@@ -91,6 +94,13 @@ find_missing() {
 	if [ $want_bench = yes ]; then
 		need 'command -v tcplife || test -e /usr/sbin/tcplife' libbpf-tools
 		need 'command -v bpftool || test -e /usr/sbin/bpftool' bpftool
+	fi
+	if [ $want_vm = yes ]; then
+		need 'command -v qemu-system-x86_64' qemu-system-x86
+		need 'command -v kmod' kmod
+		need 'dpkg -s busybox-static' busybox-static
+		need 'command -v cpio' cpio
+		need 'test -e /usr/share/keyrings/debian-archive-keyring.gpg' debian-archive-keyring
 	fi
 }
 

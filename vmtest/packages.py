@@ -120,7 +120,7 @@ def version_key(version: str) -> tuple[object, ...]:
 def _part_key(part: str) -> tuple[object, ...]:
     key: list[object] = []
     for text, number in CHUNKS.findall(part):
-        key += [tuple(map(_sign_order, text)) + (0,), int(number or 0)]
+        key += [(*tuple(map(_sign_order, text)), 0), int(number or 0)]
     return tuple(key)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from connscope.capture.btf import BtfTier
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Kind
+from tests.surroundings import PATIENCE
 
-PATIENCE_S = 20.0
+PATIENCE_S = 20.0 * PATIENCE
 
 
 class Recorder:

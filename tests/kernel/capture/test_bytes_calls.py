@@ -10,10 +10,11 @@ from connscope.capture.btf import BtfTier
 from connscope.config import Config
 from tests.kernel.recorder import Recorder
 from tests.kernel.traffic.agreement import assert_bytes_agree
+from tests.surroundings import scaled
 from tests.traffic.calls import BY_CALL, BY_RING
 from tests.traffic.report import make
 
-GIBIBYTE = 1 << 30
+GIBIBYTE = scaled(1 << 30)
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,10 @@ from connscope.row.columns import Rows
 from connscope.row.words import Group, Kind
 from tests.kernel.recorder import Recorder
 from tests.kernel.traffic.agreement import assert_bytes_agree, rows_of
+from tests.surroundings import scaled
 from tests.traffic.party import BLOCK, Party, connect, loopback
 
-LIVE_VALUES = 100_000
+LIVE_VALUES = scaled(100_000)
 CONNECTIONS = 64
 CHUNK_BYTES = 10_000
 STEP_BYTES = 150_000

@@ -7,15 +7,16 @@ import pytest
 from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import play, told_of
 from tests.kernel.recorder import Recorder
+from tests.surroundings import FAMILIES, scaled
 from tests.traffic.calls import BY_CALL, BY_RING
 
-SIXTY_FOUR_MEBIBYTES = 1 << 26
+SIXTY_FOUR_MEBIBYTES = scaled(1 << 26)
 
 
 @pytest.mark.parametrize("call", BY_CALL)
 def test_moved_by(each_tier: Recorder, call: str) -> None:
     """3 MB there and 70 kB back, IPv4 and IPv6."""
-    plays = [play(call, v6=v6) for v6 in (0, 1)]
+    plays = [play(call, v6=v6) for v6 in FAMILIES]
 
     assert_promises_kept(told_of(each_tier, *plays), call)
 
@@ -24,7 +25,7 @@ def test_moved_by(each_tier: Recorder, call: str) -> None:
 @pytest.mark.parametrize("call", BY_RING)
 def test_moved_by_ring(each_tier: Recorder, call: str) -> None:
     """The same with io_uring, which makes no system call for each move."""
-    plays = [play(call, v6=v6) for v6 in (0, 1)]
+    plays = [play(call, v6=v6) for v6 in FAMILIES]
 
     assert_promises_kept(told_of(each_tier, *plays), call)
 
@@ -39,7 +40,7 @@ def test_moved_in_bulk(each_tier: Recorder) -> None:
 @pytest.mark.parametrize("call", ["write", "sendfile"])
 def test_never_looked_at(telling_tier: Recorder, call: str) -> None:
     """It is over before any look."""
-    plays = [play(call, v6=v6) for v6 in (0, 1)]
+    plays = [play(call, v6=v6) for v6 in FAMILIES]
 
     assert_promises_kept(told_of(telling_tier, *plays, looks=False), call)
 

@@ -7,9 +7,10 @@ import pytest
 from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import play, told_of
 from tests.kernel.recorder import Recorder
+from tests.surroundings import scaled
 
 HELD: dict[str, dict[str, int]] = {
-    "bursts": {"bursts": 2, "connections": 100},
+    "bursts": {"bursts": 2, "connections": scaled(100)},
     "prefork": {"workers": 2, "connections": 4},
     "threads": {"threads": 3, "connections": 2},
     "port_reuse": {"connections": 4},

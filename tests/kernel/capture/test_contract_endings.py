@@ -11,6 +11,7 @@ from tests.kernel.held_traffic import hold
 from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import play, told_of
 from tests.kernel.recorder import Recorder
+from tests.surroundings import FAMILIES
 from tests.traffic.endings import ENDINGS
 from tests.traffic.party import connect, loopback
 from tests.traffic.report import End
@@ -30,7 +31,7 @@ def looked_at_before(ending: str, v6: int) -> Iterator[End]:
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_looked_at_before(each_tier: Recorder, ending: str) -> None:
     """All of it happens after the last look: what the end has to say has to be enough."""
-    plays = [partial(looked_at_before, ending, v6) for v6 in (0, 1)]
+    plays = [partial(looked_at_before, ending, v6) for v6 in FAMILIES]
 
     assert_promises_kept(told_of(each_tier, *plays), ending)
 
@@ -38,7 +39,7 @@ def test_looked_at_before(each_tier: Recorder, ending: str) -> None:
 @pytest.mark.parametrize("ending", [*ENDINGS, "simultaneous_close"])
 def test_looked_at_just_before_the_close(each_tier: Recorder, ending: str) -> None:
     """What comes before the first close() is in a look."""
-    plays = [play(ending, v6=v6) for v6 in (0, 1)]
+    plays = [play(ending, v6=v6) for v6 in FAMILIES]
 
     assert_promises_kept(told_of(each_tier, *plays), ending)
 
@@ -46,6 +47,6 @@ def test_looked_at_just_before_the_close(each_tier: Recorder, ending: str) -> No
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_never_looked_at(telling_tier: Recorder, ending: str) -> None:
     """It is over before any look: each close is told all the same, or counted as lost."""
-    plays = [play(ending, v6=v6) for v6 in (0, 1)]
+    plays = [play(ending, v6=v6) for v6 in FAMILIES]
 
     assert_promises_kept(told_of(telling_tier, *plays, looks=False), ending)

@@ -15,6 +15,7 @@ from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import Told, play, told_of
 from tests.kernel.recorder import Recorder, describe
 from tests.kernel.traffic.agreement import rows_of
+from tests.surroundings import FAMILIES
 from tests.traffic.namespace import Namespace, forget_nft, nft
 from tests.traffic.party import Party, connect, loopback, new_socket
 from tests.traffic.report import End
@@ -57,7 +58,7 @@ def unreachable() -> Iterator[End]:
 
 FAILURES: dict[str, tuple[Play, Failure, int]] = {
     "refused": (refused, Failure.REFUSED, errno.ECONNREFUSED),
-    "refused, IPv6": (refused6, Failure.REFUSED, errno.ECONNREFUSED),
+    **({"refused, IPv6": (refused6, Failure.REFUSED, errno.ECONNREFUSED)} if 1 in FAMILIES else {}),
     "refused with data": (play("fast_open_refused"), Failure.REFUSED, errno.ECONNREFUSED),
     "unreachable": (unreachable, Failure.UNREACHABLE, 0),
     "timeout": (play("syn_dropped", syns=1), Failure.TIMEOUT, errno.ETIMEDOUT),

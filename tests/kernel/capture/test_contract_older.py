@@ -19,9 +19,8 @@ from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import Told, told_of_older
 from tests.kernel.recorder import Recorder
 from tests.kernel.traffic.agreement import rows_of
+from tests.surroundings import FAMILIES
 from tests.traffic.endings import ENDINGS
-
-FAMILIES = (0, 1)
 
 
 def of_ending(told: Told, place: int) -> Told:

@@ -8,6 +8,7 @@ from connscope.row.words import ClosedBy, Tier
 from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import play, told_of
 from tests.kernel.recorder import Recorder
+from tests.surroundings import FAMILIES
 
 BOTH_FAMILIES = (
     "fast_open",
@@ -22,7 +23,7 @@ EARLY = ("fast_open_closed_early", "fast_open_reset_early")
 @pytest.mark.parametrize("opening", BOTH_FAMILIES)
 def test_opened_by(each_tier: Recorder, opening: str) -> None:
     """Whoever sent which SYN, and whatever was in it; IPv4 and IPv6."""
-    plays = [play(opening, v6=v6) for v6 in (0, 1)]
+    plays = [play(opening, v6=v6) for v6 in FAMILIES]
 
     assert_promises_kept(told_of(each_tier, *plays), opening)
 

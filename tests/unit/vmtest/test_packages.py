@@ -9,7 +9,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from vmtest.packages import Package, choose_kernel, parse_packages, version_key
 
 LISTED = """Package: bash

