@@ -1,11 +1,10 @@
-/** What a map and a table may cost: ui.md's goals, three times as generous, for machines differ. */
+/** What a map and a table may cost: ui.md's goals, times BUDGET_FACTOR. */
 import { expect, test } from "vitest";
 
+import { GENEROUS } from "../budget";
 import { openPage, step, useBrowser } from "./rig";
 
 useBrowser();
-
-const GENEROUS = 3;
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Infinity;
 
