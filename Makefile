@@ -26,7 +26,7 @@ test: ## Runs the tests; UNIT=1 only those that need no root; ARGS="..." goes to
 .PHONY: test-kernels
 test-kernels: ## Runs the kernel tests on other kernels; KERNEL=6.12, TIER=netlink, ALL=1
 	@tools/vmtest.sh $(if $(KERNEL),--kernel $(KERNEL)) $(if $(TIER),--tier $(TIER)) \
-		$(if $(ALL),--all) $(ARGS)
+		$(if $(CONDITION),--condition "$(CONDITION)") $(if $(ALL),--all) $(ARGS)
 
 .PHONY: shell-kernel
 shell-kernel: ## Opens a shell in a virtual machine with another kernel: KERNEL=6.12

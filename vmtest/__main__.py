@@ -1,6 +1,6 @@
 """Runs the kernel tests on other kernels and writes docs/support.md.
 
-python -m vmtest [--kernel NAME] [--tier TIER] [--all] [--brief] [--shell]
+python -m vmtest [--kernel NAME] [--tier TIER] [--condition NAME] [--all] [--brief] [--shell]
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ from pathlib import Path
 from connscope.capture.contract import CONTRACT
 from connscope.row.words import word
 from vmtest.archive import MIRROR, Archive, ArchiveError
-from vmtest.kernels import BRIEF, CONDITIONS, KERNELS, PLAIN, SELECTED, Kernel, kernel_named
+from vmtest.kernels import (
+    BRIEF,
+    CONDITIONS,
+    KERNELS,
+    PLAIN,
+    SELECTED,
+    Condition,
+    Kernel,
+    kernel_named,
+)
 from vmtest.machine import TREE, boot, fill_share, take_snapshot
 from vmtest.results import Cell, cells_of
 from vmtest.table import Line, page_of, table_of
@@ -37,6 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m vmtest", description=__doc__)
     parser.add_argument("--kernel", help=", ".join(kernel.name for kernel in KERNELS))
     parser.add_argument("--tier", choices=TIERS)
+    parser.add_argument("--condition", choices=[each.name for each in CONDITIONS])
     parser.add_argument("--all", action="store_true", help="every kernel, every condition")
     parser.add_argument("--brief", action="store_true", help="only the heart of the contract")
     parser.add_argument("--shell", action="store_true", help="a shell in the guest instead")
@@ -65,6 +75,15 @@ def kernels_of(asked: argparse.Namespace) -> list[Kernel]:
     return [kernel_named(name) for name in ([asked.kernel] if asked.kernel else SELECTED)]
 
 
+def conditions_of(asked: argparse.Namespace) -> list[Condition]:
+    """Those that were asked for, with the same boot side by side; else the plain one."""
+    if asked.condition:
+        return [each for each in CONDITIONS if each.name == asked.condition]
+    if asked.shell or not (asked.all or asked.kernel):
+        return [PLAIN]
+    return sorted(CONDITIONS, key=lambda each: each.boot)
+
+
 def run_kernel(
     kernel: Kernel, archive: Archive, snapshot: Path, asked: argparse.Namespace
 ) -> list[Line]:
@@ -77,8 +96,7 @@ def run_kernel(
             Line(kernel.name, each.name, cells_of([], kernel, each, TIERS)) for each in CONDITIONS
         ]
     found = list[Line]()
-    conditions = CONDITIONS if (asked.all or asked.kernel) and not asked.shell else (PLAIN,)
-    for append, group in groupby(sorted(conditions, key=lambda each: each.boot), lambda x: x.boot):
+    for append, group in groupby(conditions_of(asked), lambda each: each.boot):
         together = list(group)
         say(f"kernel {installed.release} {append}")
         share = Path(tempfile.mkdtemp(dir=snapshot))
@@ -126,9 +144,10 @@ def write_page(lines: list[Line], facts: dict[str, str]) -> None:
 
 def facts_of(command: str) -> dict[str, str]:
     """What was tested, and how."""
+    changed = " and what is not committed" if git("status", "--porcelain", "src", "bpf") else ""
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": git("rev-parse", "--short=12", "HEAD"),
+        "commit": git("rev-parse", "--short=12", "HEAD") + changed,
         "src/ and bpf/": hash_of(TREE / "src", TREE / "bpf"),
         "command": f"`python -m vmtest {command}`",
         "sizes": f"divided by {SCALE}: the machines are emulated",

@@ -11,9 +11,10 @@ mount -t tmpfs none /run/tree
 mkdir /run/tree/tree /run/tree/stdlib
 dd if=/run/share/tree.tar bs=4M status=none | tar -x -C /run/tree/tree
 dd if=/run/share/stdlib.tar bs=4M status=none | tar -x -C /run/tree/stdlib
+mount -t tmpfs none /tmp
+mkdir -p "$tree" 2>/dev/null || true # it may have been below /tmp
 mount --bind /run/tree/tree "$tree"
 mount --bind /run/tree/stdlib "$stdlib"
-mount -t tmpfs none /tmp
 cd "$tree"
 export PATH="$tree/.venv/bin:$PATH" PYTHONPATH="$tree/src:$tree"
 if [ -e /run/share/shell ]; then exec bash -i; fi
