@@ -16,6 +16,8 @@ PATH = "/api/v1/reports"
 TIMEOUT_S = 10.0
 ANSWER_BYTES, SHOWN_BYTES = 4096, 300
 MEDIA_TYPE = "application/vnd.connscope.report"
+AGE = "connscope-age-ms"
+"""The header that says how long a report waited; no two clocks need to agree for it."""
 
 
 class Answer(Enum):
@@ -50,10 +52,15 @@ class Destination:
     def __str__(self) -> str:
         return str(self._place)
 
-    def send(self, report: bytes) -> Answer:
-        """Sends a report; waits for the answer, 10 s at most."""
+    def send(self, report: bytes, age_s: float = 0.0) -> Answer:
+        """Sends a report; waits for the answer, 10 s at most.
+
+        Args:
+            report: encoded.
+            age_s: for how long it has waited.
+        """
         try:
-            status, said = self._ask(report)
+            status, said = self._ask(report, str(round(age_s * 1000)))
         except (OSError, http.client.HTTPException) as error:
             self.close()
             self.reason = f"{self} can not be reached: {_words(error)}"
@@ -63,19 +70,19 @@ class Destination:
             self.reason = f"{self} answered {status} {said}"
         return answer
 
-    def _ask(self, report: bytes) -> tuple[int, str]:
+    def _ask(self, report: bytes, age_ms: str) -> tuple[int, str]:
         was_open = self._connection is not None
         try:
-            return self._ask_once(report)
+            return self._ask_once(report, age_ms)
         except (ConnectionResetError, BrokenPipeError):
             self.close()
             if not was_open:
                 raise
             # Between two reports it may have grown tired of the connection, which is no failure.
-            return self._ask_once(report)
+            return self._ask_once(report, age_ms)
 
-    def _ask_once(self, report: bytes) -> tuple[int, str]:
-        headers = {"content-type": MEDIA_TYPE}
+    def _ask_once(self, report: bytes, age_ms: str) -> tuple[int, str]:
+        headers = {"content-type": MEDIA_TYPE, AGE: age_ms}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
         connection = self._connection = self._connection or self._connect()

@@ -94,7 +94,7 @@ class Reporting:
     def _send_all(self) -> None:
         while (waiting := self._next()) is not None:
             spooled, content = waiting
-            answer = self._destination.send(content)
+            answer = self._destination.send(content, spooled.age_s())
             if answer is Answer.SLOWER:
                 self._rest(REST_S)
                 continue

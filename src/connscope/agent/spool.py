@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+
+from connscope.kernel.host.clock import boottime_ns
 
 __all__ = ("Spool", "Spooled", "is_spool_file")
 
@@ -28,17 +31,23 @@ class Spooled:
         number: one more than that of the one before it. Not of its session or time: the clocks of
             two boots have nothing to do with each other, and what was first has to go first.
         size: in bytes.
+        put_ns: when it began to wait, on the clock of this boot; before 0 if it was before it.
         content: None: it is on disk.
     """
 
     number: int
     size: int
+    put_ns: int
     content: bytes | None = None
 
     @property
     def file_name(self) -> str:
         """Of the file that it has on disk."""
         return f"{self.number:020}.report"
+
+    def age_s(self) -> float:
+        """How long it has waited, whatever was done to the time of day meanwhile."""
+        return (boottime_ns() - self.put_ns) / 1e9
 
 
 class Spool:
@@ -77,7 +86,7 @@ class Spool:
         if len(content) > self._bytes_max:
             self.dropped += 1
             return
-        spooled = Spooled(self._next, len(content), content)
+        spooled = Spooled(self._next, len(content), boottime_ns(), content)
         self._next += 1
         self._waiting.append(spooled)
         self._bytes += spooled.size
@@ -157,6 +166,7 @@ class Spool:
 def _find(directory: Path) -> list[Spooled]:
     """The reports there; what somebody did not finish is removed."""
     found = list[Spooled]()
+    now_ns, wall_ns = boottime_ns(), time.time_ns()
     with os.scandir(directory) as entries:
         for entry in entries:
             name = NAME.fullmatch(entry.name)
@@ -166,5 +176,7 @@ def _find(directory: Path) -> list[Spooled]:
                 with contextlib.suppress(OSError):
                     Path(entry.path).unlink()
                 continue
-            found.append(Spooled(int(name[1]), entry.stat().st_size))
+            status = entry.stat()
+            age_ns = max(0, wall_ns - status.st_mtime_ns)
+            found.append(Spooled(int(name[1]), status.st_size, now_ns - age_ns))
     return sorted(found, key=lambda spooled: spooled.number)

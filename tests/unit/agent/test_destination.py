@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import subprocess
@@ -50,6 +51,18 @@ def test_sends_the_report_with_its_token():
         assert (server.bodies, server.connections) == ([b"one", b"two"], 1)
         assert f"Bearer {TOKEN}" in server.heads[0]
         assert server.heads[0].startswith("POST /api/v1/reports ")
+        destination.close()
+
+
+def test_says_how_long_a_report_waited():
+    """In milliseconds, also when it is sent again over another connection."""
+    server = Answering(answer(204, then=False), answer(204))
+    with answering(server) as port:
+        destination = at(port)
+        assert destination.send(b"at once") is Answer.TAKEN
+        assert destination.send(b"later", 61.5) is Answer.TAKEN
+        said = [re.findall(r"(?im)^connscope-age-ms: (\S+)", head) for head in server.heads]
+        assert (said[0], said[-1]) == (["0"], ["61500"])
         destination.close()
 
 

@@ -32,22 +32,24 @@ class Remote(Destination):
 
     Attributes:
         sequences: of the reports that came.
+        ages_s: for how long each had waited.
         answers: what is said to the next ones.
     """
 
     def __init__(self, *answers: Answer, failing: Exception | None = None) -> None:
         super().__init__(Place("", "remote", 1, secure=False))
         self.answers, self.failing = list(answers), failing
-        self.sequences = list[int]()
+        self.sequences, self.ages_s = list[int](), list[float]()
         self.is_away = False
         self.changed = threading.Condition()
 
-    def send(self, report: bytes) -> Answer:
+    def send(self, report: bytes, age_s: float = 0.0) -> Answer:
         """Takes a note of it."""
         with self.changed:
             if self.failing:
                 raise self.failing
             self.sequences.append(decode(report, LIMITS).sequence)
+            self.ages_s.append(age_s)
             self.changed.notify_all()
             if self.is_away:
                 return Answer.LATER
@@ -184,6 +186,15 @@ def test_what_was_not_sent_is_there_for_the_next_agent(
     next_one = Remote()
     with reporting(next_one, Spool(tmp_path, 1 << 20)):
         next_one.until(lambda came: came == [0, 1, 2])
+
+
+def test_age_is_told_anew_with_each_try(spool: Spool):
+    """It waited longer the second time."""
+    remote = Remote(Answer.LATER, Answer.SLOWER)
+    with reporting(remote, spool) as (sender, _):
+        sender.report()
+        remote.until(lambda came: len(came) == 3)
+    assert 0 < remote.ages_s[0] < remote.ages_s[1] < remote.ages_s[2]
 
 
 def test_a_report_larger_than_the_spool_is_counted(tmp_path: Path):

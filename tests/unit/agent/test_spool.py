@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from connscope.agent import spool as module
 from connscope.agent.spool import Spool, is_spool_file
 
 BYTES_MAX = 200
@@ -88,6 +89,38 @@ class Model(RuleBasedStateMachine):
 
 TestModel = Model.TestCase
 TestModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_age_is_how_long_it_waited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_disk: bool):
+    """Though the time of day is set meanwhile."""
+    now_ns = 10**12
+    monkeypatch.setattr(module, "boottime_ns", lambda: now_ns)
+    spool = Spool(tmp_path, BYTES_MAX)
+    spool.put(b"one")
+    spool.keep_on_disk(on_disk)
+    now_ns += 300 * 10**9
+    monkeypatch.setattr("time.time_ns", lambda: 0)
+    spool.put(b"two")
+    one, two = spool._waiting
+    assert (one.age_s(), two.age_s()) == (300, 0)
+
+
+@pytest.mark.parametrize(("written_s", "age_s"), [(-3600, 3600), (60, 0)])
+def test_age_of_what_another_agent_left_is_that_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written_s: int, age_s: int
+):
+    """Its machine may have booted meanwhile; a file of tomorrow did not wait at all."""
+    spool = Spool(tmp_path, BYTES_MAX)
+    spool.put(b"left")
+    spool.keep_on_disk(True)
+    (file,) = tmp_path.iterdir()
+    now_ns = 10**18
+    os.utime(file, ns=(0, now_ns + written_s * 10**9))
+    monkeypatch.setattr("time.time_ns", lambda: now_ns)
+    monkeypatch.setattr(module, "boottime_ns", lambda: 5 * 10**9)
+    found, _ = Spool(tmp_path, BYTES_MAX).first() or pytest.fail("nothing waits")
+    assert found.age_s() == age_s
 
 
 def test_older_boots_go_first(tmp_path: Path):
