@@ -151,6 +151,8 @@ def _host_object(live: Live, host: Host, now_s: float, connections: int, listene
         "connections": connections,
         "listeners": listeners,
     }
+    if host.behind_s:
+        host_object["behind_s"] = round(host.behind_s, 1)
     if health.completeness is not None:
         host_object["completeness"] = round(health.completeness, 6)
     return host_object

@@ -20,6 +20,7 @@ from connscope.filter import FilterError
 from connscope.server.access import Guard, cookie_header
 from connscope.server.answers import host_objects, listener_objects, topology_object
 from connscope.server.details import connections_object, edge_object, node_object
+from connscope.server.lateness import AGE, told_age_s
 from connscope.server.metrics import metrics_text
 from connscope.server.openapi import description
 from connscope.server.pages import Pages
@@ -112,7 +113,8 @@ class _Routes:
         length = int(declared) if declared.isascii() and declared.isdigit() else None
         host = self._server.access.bound_host(request.headers)
         sender = host or (str(request.client[0]) if request.client else "")
-        outcome = await self._server.intake.take(request.stream(), length, sender, host)
+        age_s = told_age_s(request.headers.get(AGE, ""))
+        outcome = await self._server.intake.take(request.stream(), length, sender, host, age_s)
         if outcome.status == 204:
             self._server.told()
             return Response(status_code=204)

@@ -6,6 +6,7 @@ come together by themselves, and it never gets anything old.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -26,7 +27,7 @@ EDGE_METRICS = (
     *("retransmits", "segments", "rtt_us", "health", "activity"),
 )
 NUMBERS_MOST = 500_000
-STEADY = ("silent_s", "last_seen_at")
+STEADY = ("silent_s", "behind_s", "last_seen_at")
 """Of a host: they change whenever one looks, and are told when something else does."""
 SILENT_STEP_S = 10
 
@@ -175,7 +176,10 @@ def _reasons(reasons: Mapping[str, int]) -> str:
 
 def _steady(host: Plain) -> Plain:
     steady = {name: value for name, value in host.items() if name not in STEADY}
-    return steady | {"silent": int(host["silent_s"] // SILENT_STEP_S)}
+    return steady | {
+        "silent": int(host["silent_s"] // SILENT_STEP_S),
+        "behind": math.ceil(host.get("behind_s", 0) / SILENT_STEP_S),
+    }
 
 
 def _view(options: ViewOptions) -> Plain:

@@ -47,7 +47,7 @@ class Host:
         id: as it calls itself in reports.
         name: for people.
         boot_id: changes when the machine starts anew.
-        time_ns: its CLOCK_BOOTTIME at its last report.
+        time_ns: its CLOCK_BOOTTIME when it sent its last report.
         wall_minus_boottime_ns: of that report.
         seen_s: when that came, on our clock.
         seen_at_ns: the same on the wall.
@@ -55,6 +55,7 @@ class Host:
         view: which reports fit, and the names of processes; its rows are in the window instead.
         own: its processes that are connscope's.
         silent: it was forgotten, because nothing came any more.
+        behind_s: how late the last report was that was late; 0 once what is shown is of now.
     """
 
     number: int
@@ -71,6 +72,7 @@ class Host:
     view: View = field(default_factory=View)
     own: OwnProcesses = field(default_factory=OwnProcesses)
     silent: bool = False
+    behind_s: float = 0.0
 
     def find(self, ids: Keys) -> Integers:
         """The slot of each connection, -1 of one that is not open."""

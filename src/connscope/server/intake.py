@@ -15,6 +15,7 @@ from connscope.report.decode import Limits, decode
 from connscope.report.report import Report, last_of_each
 from connscope.report.view import Applied
 from connscope.server.host import ID
+from connscope.server.lateness import FASTER, is_late
 from connscope.server.live import Live
 from connscope.server.rate import Rates
 
@@ -51,7 +52,8 @@ class Intake:
     Args:
         live: that they are for.
         max_bytes: of a report as it is sent.
-        per_s: how many reports of a host are taken in a second.
+        per_s: how many reports of a host are taken in a second; of those that are late, ten times
+            as many.
 
     Attributes:
         outcomes: how many reports came to each, by status.
@@ -62,12 +64,18 @@ class Intake:
         self._live = live
         self._limits = Limits(encoded_bytes=max_bytes, decoded_bytes=max_bytes * LOOSEST)
         self._rates = Rates(per_s, burst=2 * per_s)
+        self._late_rates = Rates(FASTER * per_s, burst=2 * FASTER * per_s)
         self._refusals = Rates(REFUSALS_PER_S, burst=2 * REFUSALS_PER_S)
         self.outcomes = Counter[int]()
         self.bytes = 0
 
     async def take(
-        self, body: AsyncIterator[bytes], declared: int | None, sender: str, host: str = ""
+        self,
+        body: AsyncIterator[bytes],
+        declared: int | None,
+        sender: str,
+        host: str = "",
+        age_s: float = 0.0,
     ) -> Outcome:
         """Reads a report and puts it to the others.
 
@@ -76,11 +84,13 @@ class Intake:
             declared: how many bytes the sender says that it has.
             sender: whose refusals are counted together.
             host: of which alone the sender may report; empty: of any.
+            age_s: for how long it waited, as the sender says.
         """
         now_s = time.monotonic()
         if self._refusals.exceeded(sender, now_s):
             return self._counted(Outcome(429, "many reports of yours were refused: wait a second"))
-        outcome = await self._read(body, declared, host)
+        read = await self._read(body, declared, host)
+        outcome = read if isinstance(read, Outcome) else self._apply(read, age_s)
         if outcome.status in REFUSED:
             self._refusals.take(sender, now_s)
         return self._counted(outcome)
@@ -89,7 +99,9 @@ class Intake:
         self.outcomes[outcome.status] += 1
         return outcome
 
-    async def _read(self, body: AsyncIterator[bytes], declared: int | None, host: str) -> Outcome:
+    async def _read(
+        self, body: AsyncIterator[bytes], declared: int | None, host: str
+    ) -> Report | Outcome:
         most = self._limits.encoded_bytes
         too_large = Outcome(413, f"a report has {most} bytes at most: see server_report_bytes_max")
         if declared is not None and declared > most:
@@ -113,18 +125,20 @@ class Intake:
         told = report.look.host_id
         if host and told != host:
             return Outcome(403, f"the token is of host {host}, the report of {told}: make one anew")
-        return self._apply(report)
+        return report
 
-    def _apply(self, report: Report) -> Outcome:
+    def _apply(self, report: Report, age_s: float) -> Outcome:
         now_s = time.monotonic()
-        if not self._rates.take(report.look.host_id, now_s):
+        late = is_late(age_s, self._live.window.window_s)
+        rates = self._late_rates if late else self._rates
+        if not rates.take(report.look.host_id, now_s):
             return Outcome(429, "this host reports too often: send one every second")
         try:
             single = replace(report, ended=last_of_each(report.ended))
-            applied = self._live.take(single, now_s, time.time_ns())
+            applied = self._live.take(single, now_s, time.time_ns(), age_s)
         except UsageError as error:
             return Outcome(429, str(error))
-        if applied in (Applied.GAP, Applied.GAP_AGAIN):
+        if applied in (Applied.GAP, Applied.GAP_AGAIN) and not late:
             return Outcome(409, applied.value, "full")
         return Outcome(204)
 

@@ -23,6 +23,7 @@ from connscope.server.health import make_health
 from connscope.server.host import Host
 from connscope.server.hosts import Hosts
 from connscope.server.keys import Integers
+from connscope.server.lateness import is_late
 from connscope.server.listeners import Listeners
 from connscope.server.matching import Matching
 from connscope.server.node_keys import GROUPS
@@ -93,40 +94,46 @@ class Live:
         self._sights = dict[ViewOptions, _Look]()
         self._began_s: float | None = None
 
-    def take(self, report: Report, now_s: float, wall_ns: int) -> Applied:
-        """Takes a report; of one that builds on what is missing only what ended.
+    def take(self, report: Report, now_s: float, wall_ns: int, age_s: float = 0.0) -> Applied:
+        """Takes a report; of one that builds on what is missing, or is late, only what ended.
 
         Args:
             report: valid by itself; each id of its rows once.
             now_s: of a clock that only goes forward.
             wall_ns: the time of day.
+            age_s: for how long it waited; late, it is a gap for those that follow.
 
         Raises:
             UsageError: it is of a new host, and there are too many.
         """
         look = report.look
         host = self.hosts.get(look.host_id) or self.hosts.make(look.host_id)
-        bare = replace(report, open=NO_ROWS, ended=NO_ROWS, gone=NO_IDS)
+        late = is_late(age_s, self.window.window_s)
+        # Nothing builds on itself: this is a gap whatever came before, and counted once.
+        base = report.sequence if late else report.base
+        bare = replace(report, base=base, open=NO_ROWS, ended=NO_ROWS, gone=NO_IDS)
         applied = host.view.apply(bare)
         if applied not in (Applied.APPLIED, Applied.GAP):
             return applied
-        self._see(host, report, now_s, wall_ns)
+        self._see(host, report, now_s, wall_ns, age_s)
         if host.own.note(report.names):
             self.window.mark_own(host)
         if applied is Applied.GAP:
-            self.window.end(host, report.ended, now_s)
+            self.window.end(host, report.ended, now_s, late=late)
+            host.behind_s = age_s if late else host.behind_s
         else:
+            host.behind_s = 0.0
             self.window.apply(host, report, now_s)
         self._began_s = now_s if self._began_s is None else self._began_s
         self.reports += 1
         return applied
 
-    def _see(self, host: Host, report: Report, now_s: float, wall_ns: int) -> None:
+    def _see(self, host: Host, report: Report, now_s: float, wall_ns: int, age_s: float) -> None:
         look = report.look
         if host.boot_id != look.boot_id:
             self.window.forget(host, now_s)
             host.own.forget()
-        host.boot_id, host.time_ns = look.boot_id, look.time_ns
+        host.boot_id, host.time_ns = look.boot_id, look.time_ns + round(age_s * 1e9)
         host.wall_minus_boottime_ns = look.wall_minus_boottime_ns
         host.seen_s, host.seen_at_ns = now_s, wall_ns
         host.silent = False

@@ -24,6 +24,7 @@ def metrics_text(server: Server) -> str:
     """All metrics."""
     live, clock_s = server.live, server.clock()
     silent = sum(clock_s - host.seen_s > live.window.window_s for host in live.hosts)
+    behind = sum(host.behind_s > 0 for host in live.hosts)
     reports = [
         (f'{{outcome="{name}"}}', server.intake.outcomes[status])
         for status, name in OUTCOMES.items()
@@ -35,6 +36,7 @@ def metrics_text(server: Server) -> str:
         ("report_bytes_total", "counter", "Bytes of reports.", [("", server.intake.bytes)]),
         ("hosts", "gauge", "Hosts that ever reported.", [("", len(live.hosts))]),
         ("hosts_silent", "gauge", "Hosts that did not report for a window.", [("", silent)]),
+        ("hosts_behind", "gauge", "Hosts that still send what waited.", [("", behind)]),
         ("rows", "gauge", "Connection ends and listeners in the window.", [("", live.window.used)]),
         ("lost_rows", "gauge", "Rows that agents say they lost.", [("", lost)]),
         ("viewers", "gauge", "Open feeds.", [("", server.viewers)]),

@@ -6,6 +6,7 @@ from typing import Any
 
 import connscope
 from connscope.server.connections import SORTS
+from connscope.server.lateness import AGE
 from connscope.server.node_keys import GROUPS
 from connscope.server.parameters import LIMIT_MOST
 from connscope.server.sight import OWN
@@ -73,6 +74,7 @@ SCHEMAS: Plain = {
         groups={"type": "object", "additionalProperties": TEXT},
         limits=_list(TEXT),
         completeness=NUMBER,
+        behind_s=NUMBER,
         silent_s=NUMBER,
         last_seen_at=TIME,
         **dict.fromkeys(("lost", "missed", "connections", "listeners"), WHOLE),
@@ -206,6 +208,7 @@ def _paths() -> Plain:
     paths["/reports"] = {
         "post": {
             "summary": "Takes the report of an agent, docs/report.md",
+            "parameters": [_asked(AGE, WHOLE, "header")],
             "requestBody": _body("application/octet-stream", {"type": "string"}),
             "responses": _answers(reasons),
         }

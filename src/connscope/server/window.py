@@ -120,10 +120,17 @@ class Window:
             gone = host.find(report.gone)
             self._vanish(host, np.isin(host.slots, gone[gone >= 0]), now_s)
 
-    def end(self, host: Host, rows: Rows, now_s: float) -> None:
-        """What ended, of a report that does not fit; nothing else of it is known."""
+    def end(self, host: Host, rows: Rows, now_s: float, *, late: bool = False) -> None:
+        """What ended, of a report that does not fit; nothing else of it is known.
+
+        Args:
+            host: whose it is.
+            rows: each `connection_id` once.
+            now_s: of a clock that only goes forward.
+            late: what opened who knows when did not open of late.
+        """
         self.expire(now_s)
-        self._end(host, rows, False, now_s)
+        self._end(host, rows, late, now_s)
 
     def forget(self, host: Host, now_s: float) -> None:
         """The host is gone, or was started anew: nothing of it is open."""
@@ -158,13 +165,13 @@ class Window:
         self._seconds.current(now_s).opened.append(opened)
         return slots
 
-    def _end(self, host: Host, rows: Rows, full: bool, now_s: float) -> None:
+    def _end(self, host: Host, rows: Rows, old: bool, now_s: float) -> None:
         slots = host.find(rows["connection_id"])
         host.remove(slots[slots >= 0], self.capacity)
         new = np.flatnonzero(slots < 0)
         slots[new] = self._allocate(len(new))
         fresh = np.zeros(len(rows), np.bool_)
-        fresh[new] = _opened_of_late(rows[new], host, self.window_s, full)
+        fresh[new] = _opened_of_late(rows[new], host, self.window_s, old)
         self._move(rows, slots, new, fresh, now_s)
         self._write(host, rows, slots, ENDED)
         failed = rows["kind"] == Kind.FAILED
