@@ -12,7 +12,7 @@ from connscope.kernel.resource import Resource
 __all__ = ("Btf", "Field", "Variable")
 
 # The kinds of linux/btf.h.
-INT, PTR, ARRAY, STRUCT, ENUM = 1, 2, 3, 4, 6
+INT, PTR, ARRAY, STRUCT, UNION, ENUM = 1, 2, 3, 4, 5, 6
 TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, VAR, DATASEC = 8, 9, 10, 11, 12, 14, 15
 TYPE_TAG, ENUM64 = 18, 19
 FORWARDING = (TYPEDEF, VOLATILE, CONST, RESTRICT, VAR, TYPE_TAG)
@@ -82,6 +82,41 @@ class Btf(Resource):
             Field(self._name(name_offset), (bits & mask) // 8, self.size(member))
             for name_offset, member, bits in self._entries(number)
         )
+
+    def offset(self, name: str, *path: str) -> int | None:
+        """Where a member of a struct is, in bytes from its start; None if there is none.
+
+        Args:
+            name: of the struct.
+            path: the member, then the member of that one, and so on; of an array its first
+                element. Members of nameless structs and unions count as the struct's own.
+        """
+        number = self._find(name, STRUCT)
+        found = 0
+        for member in path:
+            step = self._member(number, member)
+            if step is None:
+                return None
+            found += step[0]
+            number = step[1]
+        return found
+
+    def _member(self, number: int, name: str) -> tuple[int, int] | None:
+        """Offset in bytes and type of a member, also of those of nameless structs and unions."""
+        words = self._words(self._behind(number)) if number > 0 else (0, 0)
+        while words[1] >> 24 & 0x1F == ARRAY:
+            number = int(words[TYPE_WORDS])
+            words = self._words(self._behind(number))
+        if words[1] >> 24 & 0x1F not in (STRUCT, UNION):
+            return None
+        mask = BIT_OFFSET if words[1] & KIND_FLAG else 0xFFFFFFFF
+        for name_offset, member, bits in self._entries(self._behind(number)):
+            at, found = (bits & mask) // 8, self._name(name_offset)
+            if found == name:
+                return at, member
+            if not found and (inner := self._member(member, name)):
+                return at + inner[0], inner[1]
+        return None
 
     def enum(self, name: str) -> dict[str, int]:
         """The enumerators of an enum; empty if there is none of that name."""
