@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -64,9 +65,13 @@ class Agent:
 
 
 class Fleet(Resource):
-    """One server, on a port that it keeps when it starts anew, and its agents."""
+    """One server, on a port that it keeps when it starts anew, and its agents.
 
-    def __init__(self) -> None:
+    Args:
+        window_s: how long what has ended is shown, and how long a report may wait to be one of now.
+    """
+
+    def __init__(self, window_s: int = WINDOW_S) -> None:
         # Not pytest's: the agents' users have to get there.
         self._directory = Path(tempfile.mkdtemp(prefix="fleet-"))
         self._directory.chmod(0o755)
@@ -75,7 +80,7 @@ class Fleet(Resource):
         self._port = 0
         self.token_file = self._private("token", TOKEN)
         self._config = self._directory / "config.toml"
-        self._config.write_text(f"window_s = {WINDOW_S}\n")
+        self._config.write_text(f"window_s = {window_s}\n")
         self.start_server()
 
     def _private(self, name: str, content: str) -> Path:
@@ -114,6 +119,12 @@ class Fleet(Resource):
         answer = self._asker.get(f"/api/v1/{path}", params=httpx2.QueryParams(asked))
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def outcomes(self) -> dict[str, int]:
+        """What became of so many reports."""
+        text = self._asker.get("/metrics").text
+        found = re.findall(r'reports_total{outcome="(\w+)"} (\d+)', text)
+        return {name: int(count) for name, count in found}
 
     def edges(self) -> list[Any]:
         """Who talks to whom, of hosts."""

@@ -154,6 +154,34 @@ def test_killed_server_comes_back(fleet: Fleet, machines: Machines):
     assert edge["bytes_sent"] == client.sent
 
 
+def test_what_waited_is_not_shown_as_current(machines: Machines):
+    """The server was away for longer than its window: what came and went meanwhile is never open,
+    and nothing that waited is asked for again."""
+    with Fleet(window_s=2) as fleet:
+        alpha = fleet.agent("alpha", machines.left.inode)
+        machines.connect()
+        fleet.until(lambda: fleet.host("alpha")["connections"] == 1)
+        fleet.kill_server()
+        passing = machines.connect()
+        fleet.until_kept(alpha)
+        for party in passing:
+            party.socket.close()
+        fleet.until_kept(alpha, 25)
+        fleet.start_server()
+        shown = list[int]()
+
+        def is_current() -> bool:
+            host = fleet.host("alpha")
+            shown.append(host["connections"])
+            return "behind_s" not in host and shown[-1] > 0
+
+        fleet.until(is_current)
+        outcomes = fleet.outcomes()
+        assert set(shown) <= {0, 1}
+        assert outcomes["taken"] >= 10
+        assert outcomes["too_often"] == 0
+
+
 def feed(fleet: Fleet) -> ClientConnection:
     """Somebody who looks on."""
     return connect(

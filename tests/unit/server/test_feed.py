@@ -175,6 +175,21 @@ def test_a_silent_host_is_told_now_and_then():
     assert message(feed, known, 111.0)["hosts"][0]["silent_s"] == 11.0
 
 
+def test_host_that_catches_up_is_told_in_steps():
+    """That it does, and that it does no more; not with every report of what waited."""
+    machine, feed = Machine(), Feed()
+    known = told(machine.report(client()))
+    message(feed, known, 100.0)
+    told_s = list[float | None]()
+    for age_s in (39, 38, 37, 18):
+        known.take(machine.report(), 100.0, WALL_NS, age_s)
+        hosts = message(feed, known, 100.0).get("hosts")
+        told_s.append(hosts[0]["behind_s"] if hosts else None)
+    assert told_s == [39, None, None, 18]
+    known.take(machine.report(full=True), 100.0, WALL_NS)
+    assert "behind_s" not in message(feed, known, 100.0)["hosts"][0]
+
+
 def test_numbers_run_out():
     """A viewer that stays for ever does not fill our memory."""
     feed = Feed()
