@@ -5,14 +5,15 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 
 import { openBrowser } from "../../dev/browser";
+import { GENEROUS } from "../budget";
 import { Machine, freePort } from "./machine";
 import type { Program } from "./machine";
 
 type Made = [port: number, beganMs: number][];
 
-/** Of ui.md's two seconds; generous, for a machine may be busy. */
-const BUDGET_MS = 3 * 2000;
-const CONNECTIONS = 30;
+/** ui.md's two seconds, for all but one of a hundred. */
+const BUDGET_MS = GENEROUS * 2000;
+const CONNECTIONS = 100;
 
 let browser: Browser;
 let machine: Machine;
@@ -77,10 +78,12 @@ test("from connect() to its line on the map", async () => {
   await page.waitForFunction((id) => id in (window as unknown as { seen: object }).seen, last);
   const seen = await page.evaluate(() => (window as unknown as { seen: Record<string, number> }).seen);
   const waits = all.map(([port, began]) => (seen[`port:tcp/${port}`] ?? Infinity) - began).sort((a, b) => a - b);
-  console.log(`connect() to line, ${waits.length}: median ${waits[waits.length >> 1]?.toFixed(0)} ms, most ${waits.at(-1)?.toFixed(0)} ms`);
+  const at = (share: number): number => waits[Math.ceil(share * waits.length) - 1] ?? Infinity;
+  console.log(`connect() to line, ${waits.length}: p50 ${at(0.5).toFixed(0)} ms, p99 ${at(0.99).toFixed(0)} ms, most ${at(1).toFixed(0)} ms`);
 
   expect(waits.length).toBe(CONNECTIONS);
-  expect(Math.max(...waits)).toBeLessThan(BUDGET_MS);
+  expect(at(0.99)).toBeLessThan(BUDGET_MS);
+  expect(at(1)).toBeLessThan(Infinity);
 });
 
 test("the details say who listens, who asks and what went over", async () => {
