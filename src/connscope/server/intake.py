@@ -15,7 +15,7 @@ from connscope.report.decode import Limits, decode
 from connscope.report.report import Report, last_of_each
 from connscope.report.view import Applied
 from connscope.server.host import ID
-from connscope.server.lateness import FASTER, is_late
+from connscope.server.lateness import FASTER, cost, is_late
 from connscope.server.live import Live
 from connscope.server.rate import Rates
 
@@ -130,8 +130,12 @@ class Intake:
     def _apply(self, report: Report, age_s: float) -> Outcome:
         now_s = time.monotonic()
         late = is_late(age_s, self._live.window.window_s)
-        rates = self._late_rates if late else self._rates
-        if not rates.take(report.look.host_id, now_s):
+        host = report.look.host_id
+        if late:
+            may = self._late_rates.take(host, now_s, cost(len(report.ended)))
+        else:
+            may = self._rates.take(host, now_s)
+        if not may:
             return Outcome(429, "this host reports too often: send one every second")
         try:
             single = replace(report, ended=last_of_each(report.ended))

@@ -24,11 +24,11 @@ class Rates:
         """If nothing is left."""
         return self._left(name, now_s) < 1.0
 
-    def take(self, name: str, now_s: float) -> bool:
-        """Takes one, if there is one left."""
+    def take(self, name: str, now_s: float, cost: float = 1.0) -> bool:
+        """Takes one, if there is one left; what costs more is owed until it has come back."""
         left = self._left(name, now_s)
         self._buckets.pop(name, None)
-        self._buckets[name] = (left - 1.0 if left >= 1.0 else left, now_s)
+        self._buckets[name] = (left - cost if left >= 1.0 else left, now_s)
         if len(self._buckets) > KEPT:
             del self._buckets[next(iter(self._buckets))]
         return left >= 1.0

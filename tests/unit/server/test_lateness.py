@@ -252,6 +252,15 @@ def test_late_reports_may_come_ten_times_as_often():
         assert post(agent, machine.report()) == 429
 
 
+def test_late_reports_of_many_ends_come_more_slowly():
+    """They all come into the window; one that is larger than what is allowed at once still can."""
+    many = [closed(client(number)) for number in range(1, 3001)]
+    with agent_of(made_server(server_reports_per_s=0.1)) as agent:
+        machine = Machine()
+        assert post(agent, machine.report(ended=many), MINUTES_5) == 204
+        assert post(agent, machine.report(), MINUTES_5) == 429
+
+
 @pytest.mark.parametrize("said", ["", "-1", "1e9", "99999999999999", "nan", "٣٣٣٣٣", "60000 "])
 def test_nonsense_is_no_age(said: str):
     """Such a report is one of now."""
