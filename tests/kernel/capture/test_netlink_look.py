@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +23,7 @@ from connscope.capture.netlink import NetlinkTier
 from connscope.config import Config
 from connscope.row.address import address_text
 from connscope.row.words import Group, Kind, OwnerEvidence, Protocol, Role, State
-from tests.kernel.recorder import Recorder, comm, pick
+from tests.kernel.recorder import PATIENCE_S, Recorder, comm, pick
 from tests.kernel.watched import connect, fill, line, running
 from tests.unprivileged import WITHOUT_PRIVILEGES
 
@@ -70,6 +71,18 @@ def shown(tier: NetlinkTier, port: int, **columns: Any) -> Any:
     return pick(tier.look(), port, Kind.SNAPSHOT, **columns)
 
 
+def looks_of_one_moment(tier: NetlinkTier, other: BtfTier, port: int) -> tuple[Any, Any]:
+    """What both show while nothing is sent: who is stuck probes his peer now and then."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        before = shown(tier, port)
+        theirs = pick(other.look(), port, Kind.SNAPSHOT)
+        ours = shown(tier, port)
+        if all(np.array_equal(before[name], ours[name]) for name in COLUMNS_ALIKE):
+            return ours, theirs
+        assert time.monotonic() < end, "it never rested"
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_looks_of_both_tiers_agree(tier: NetlinkTier, address: str) -> None:
     """A listener with a queue, quiet connections, one that is half closed and one that is stuck."""
@@ -88,8 +101,7 @@ def test_looks_of_both_tiers_agree(tier: NetlinkTier, address: str) -> None:
         ends.enter_context(socket.create_connection(server.getsockname()[:2]))
         port = server.getsockname()[1]
         with BtfTier(Config()) as other:
-            theirs = pick(other.look(), port, Kind.SNAPSHOT)
-        ours = shown(tier, port)
+            ours, theirs = looks_of_one_moment(tier, other, port)
     theirs = theirs[np.argsort(theirs["socket_id"])]
     assert len(ours) == 9
     for name in COLUMNS_ALIKE:
