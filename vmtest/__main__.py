@@ -1,6 +1,7 @@
 """Runs the kernel tests on other kernels and writes docs/support.md.
 
-python -m vmtest [--kernel NAME] [--tier TIER] [--condition NAME] [--all] [--brief] [--shell]
+python -m vmtest [--kernel NAME] [--tier TIER] [--condition NAME] [--all]
+        [--brief] [--tests FILE] [--shell]
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from vmtest.archive import MIRROR, Archive, ArchiveError
 from vmtest.kernels import (
     BRIEF,
     CONDITIONS,
+    HEART,
     KERNELS,
     PLAIN,
     SELECTED,
@@ -48,7 +50,8 @@ def main() -> int:
     parser.add_argument("--tier", choices=TIERS)
     parser.add_argument("--condition", choices=[each.name for each in CONDITIONS])
     parser.add_argument("--all", action="store_true", help="every kernel, every condition")
-    parser.add_argument("--brief", action="store_true", help="only the heart of the contract")
+    parser.add_argument("--brief", action="store_true", help="only the core of the contract")
+    parser.add_argument("--tests", help="only these: a file or folder")
     parser.add_argument("--shell", action="store_true", help="a shell in the guest instead")
     asked = parser.parse_args()
     cache = Path(os.environ.get("VMTEST_CACHE") or Path.home() / ".cache/connscope/vmtest")
@@ -73,6 +76,15 @@ def kernels_of(asked: argparse.Namespace) -> list[Kernel]:
     if asked.all:
         return list(KERNELS)
     return [kernel_named(name) for name in ([asked.kernel] if asked.kernel else SELECTED)]
+
+
+def tests_of(asked: argparse.Namespace) -> list[str]:
+    """Files and folders; none for those of each condition."""
+    if asked.tests:
+        return [str(asked.tests)]
+    if asked.brief:
+        return list(BRIEF)
+    return [] if asked.all or asked.kernel else [HEART]
 
 
 def conditions_of(asked: argparse.Namespace) -> list[Condition]:
@@ -104,7 +116,7 @@ def run_kernel(
             "conditions": [each.name for each in together],
             "tiers": [asked.tier] if asked.tier else TIERS,
             "scale": SCALE,
-            "tests": list(BRIEF) if asked.brief or not (asked.all or asked.kernel) else [],
+            "tests": tests_of(asked),
         }
         fill_share(share, snapshot, plan)
         if asked.shell:

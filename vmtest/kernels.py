@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 __all__ = (
     "BRIEF",
     "CONDITIONS",
+    "HEART",
     "KERNELS",
     "NEWEST",
     "PLAIN",
@@ -73,8 +74,11 @@ SELECTED = ("6.1", NEWEST.name)
 """What is run if nobody says which, for example by the gate."""
 
 ROOM = "tests/kernel/capture"
+HEART = f"{ROOM}/test_contract.py"
+"""What the gate has time for."""
+
 BRIEF = tuple(f"{ROOM}/test_contract{part}.py" for part in ("", "_failures", "_openings"))
-"""The heart of the contract: what opens, moves bytes, closes and fails, in each tier."""
+"""The core of the contract: what opens, moves bytes, closes and fails, in each tier."""
 
 PLAIN = Condition("as it is", tests=(ROOM,))
 CONDITIONS = (
