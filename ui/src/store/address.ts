@@ -47,7 +47,7 @@ export function readPlace(query: string): Place {
     selection: given.get("select") ?? "",
     table: word("rows", TABLES, START.table),
     theme: word("theme", THEMES, START.theme),
-    limit: number("limit", 1, 2000, START.limit),
+    limit: number("limit", 1, 5000, START.limit),
     window_s: number("window", 1, 3600, START.window_s),
     own: word("own", OWN, START.own),
   };
