@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -11,6 +12,7 @@ from connscope.capture.exclusion import refuse_excluded_kernel
 from connscope.capture.look import SocketLook
 from connscope.capture.objects import lend_maps, object_path
 from connscope.capture.tier import BATCH_ROWS, Losses, OpenedTier
+from connscope.capture.udp import UdpFlows
 from connscope.config import Config
 from connscope.errors import KernelError, NotSupportedError
 from connscope.kernel import BpfMap, BpfObject, Btf, RingBuffer
@@ -26,11 +28,14 @@ LOSSES = np.dtype(
     [("rows_lost", np.uint64), ("storage_failed", np.uint64), ("owners_full", np.uint64)]
 )
 ONLY_KEY = bytes(4)
+FLOWS_CHECK_S = 1.0
+"""So often somebody who waits looks whether there are UDP flows, if they are counted."""
 FILLING_SHARE = 4
 WITHOUT = {
     "connect attempts": "connects that never send a SYN are not seen",
     "looks": "sockets that are older than connscope have no owner until they close",
     "accept owner": "accepted connections have their listener's owner (~) until they close",
+    "udp": "UDP flows are not seen",
 }
 
 
@@ -38,20 +43,21 @@ class BtfTier(OpenedTier):
     """Captures with ``btf.bpf.o``, and with the optional programs that can be had.
 
     Args:
-        config: `ring_bytes`, `accept_owner`, `accept_owners_max`.
+        config: `ring_bytes`, `accept_owner`, `accept_owners_max`, and those of UDP.
 
     Attributes:
         parts: what became of each optional program, once opened.
     """
 
     tier = Tier.BTF
-    kinds = frozenset(Kind) - {Kind.IDLE, Kind.SNAPSHOT}
+    kinds: frozenset[Kind] = frozenset(Kind) - {Kind.IDLE, Kind.SNAPSHOT}
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._core: BpfObject | None = None
         self._ring: RingBuffer | None = None
         self._look: SocketLook | None = None
+        self._udp: UdpFlows | None = None
         self._more: list[Resource] = []
         self._knobs: dict[str, bool] = {}
         self._lost_told = 0
@@ -76,6 +82,7 @@ class BtfTier(OpenedTier):
             core.attach()
             self.parts["looks"] = probe("looks", self._look_first)
             self.parts["accept owner"] = accept.attach(core, self._more)
+            self.parts["udp"] = self._count_udp()
         except BaseException:
             self.close()
             raise
@@ -91,6 +98,16 @@ class BtfTier(OpenedTier):
         for program in connect.programs.values():
             self._more.append(program.attach_cgroup(cgroup))
 
+    def _count_udp(self) -> Outcome:
+        def count() -> None:
+            self._udp = UdpFlows(self._open_core, self._config)
+            self._more.append(self._udp)
+            self.kinds = self.kinds | {Kind.IDLE}
+
+        if not self._config.udp:
+            return Outcome("udp", unwanted="udp = false")
+        return probe("udp", count)
+
     def _look_first(self) -> None:
         """Finds the sockets that are older than us, and their owners; events flow already."""
         interval_s = self._config.owner_check_interval_s
@@ -99,12 +116,14 @@ class BtfTier(OpenedTier):
         self._look.look()
 
     def look(self) -> Rows:
-        """All open TCP sockets of all network namespaces, see `SocketLook.look`.
+        """All open TCP sockets of all network namespaces, see `SocketLook.look`, and UDP flows if
+        they are counted.
 
         Raises:
             KernelError: looks can not be had here.
         """
-        return self._open_look.look()
+        rows = self._open_look.look()
+        return np.concatenate((rows, self._udp.look())) if self._udp else rows
 
     def minisockets(self) -> Rows:
         """SYN_RECV and TIME_WAIT, see `SocketLook.minisockets`.
@@ -125,7 +144,18 @@ class BtfTier(OpenedTier):
 
     def wait(self, timeout_s: float | None) -> bool:
         """Waits until there are events; False when the time is over."""
-        return self._open_ring.wait(timeout_s)
+        ring, udp = self._open_ring, self._udp
+        if not udp:
+            return ring.wait(timeout_s)
+        end_s = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
+        while True:
+            patience_s = min(end_s - time.monotonic(), udp.due_in_s(), FLOWS_CHECK_S)
+            if ring.wait(max(0.0, patience_s)):
+                return True
+            if udp.due_in_s() <= 0:
+                udp.sweep()
+            elif time.monotonic() >= end_s:
+                return False
 
     @property
     def is_filling(self) -> bool:
@@ -135,6 +165,8 @@ class BtfTier(OpenedTier):
 
     def events(self) -> Rows:
         """The rows since the last call, see `CaptureTier.events`; a lost row comes first."""
+        if self._udp and self._udp.due_in_s() <= 0:
+            self._udp.sweep()
         rows = self._open_ring.read(BATCH_ROWS)
         rows["tier"] = self.tier
         lost = self.losses().rows
@@ -149,6 +181,7 @@ class BtfTier(OpenedTier):
         """What went missing so far."""
         values = self._open_core.maps["losses"].get(ONLY_KEY) or b""
         total = [int(np.frombuffer(values, LOSSES)[name].sum()) for name in LOSSES.names or ()]
+        total.append(self._udp.dropped if self._udp else 0)
         return Losses(*total)
 
     def map(self, name: str) -> BpfMap:
@@ -160,7 +193,7 @@ class BtfTier(OpenedTier):
         for part in reversed(self._more):
             part.close()
         self._more = []
-        self._look = None
+        self._look = self._udp = None
         if self._ring is not None:  # an empty one is false
             self._ring.close()
             self._ring = None

@@ -25,16 +25,21 @@ class Losses:
         rows: events that found the ring full; each batch of events says so with a lost row.
         sockets: sockets that the kernel had no memory to remember; their events are missing.
         owners: accepted connections that have their listener's owner because a map was full.
+        datagrams: those of UDP flows for which there was no room.
     """
 
     rows: int = 0
     sockets: int = 0
     owners: int = 0
+    datagrams: int = 0
 
     def __add__(self, other: Losses) -> Losses:
         """Of both together."""
         return Losses(
-            self.rows + other.rows, self.sockets + other.sockets, self.owners + other.owners
+            self.rows + other.rows,
+            self.sockets + other.sockets,
+            self.owners + other.owners,
+            self.datagrams + other.datagrams,
         )
 
 

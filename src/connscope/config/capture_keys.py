@@ -65,6 +65,40 @@ class CaptureKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             "owner of; what does not fit is counted and has its listener's owner.",
         ),
     ] = 65536
+    udp: Annotated[
+        bool,
+        Meta(
+            description="Whether the btf tier counts UDP flows. It hooks calls that send and "
+            "receive: see `connscope doctor` and docs/udp.md for what that costs, TCP too. Without "
+            "it none of these hooks is attached.",
+        ),
+    ] = False
+    udp_flows_max: Annotated[
+        int,
+        Meta(
+            ge=256,
+            le=1 << 22,
+            description="How many UDP flows the kernel counts at a time; 240 bytes each, taken at "
+            "once. Datagrams of flows that find no room are counted as lost.",
+        ),
+    ] = 65536
+    udp_idle_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=86400,
+            description="A UDP flow on which datagrams went one way only ends, as `idle`, when "
+            "there was none for so long. It is found within 4 s.",
+        ),
+    ] = 30.0
+    udp_idle_both_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=86400,
+            description="The same for a UDP flow on which datagrams went both ways.",
+        ),
+    ] = 120.0
     look_interval_s: Annotated[
         float,
         Meta(

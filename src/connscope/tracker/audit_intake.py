@@ -12,7 +12,7 @@ from connscope.capture.tier import BATCH_ROWS, CaptureTier
 from connscope.errors import KernelError
 from connscope.kernel.host.clock import boottime_ns
 from connscope.row.columns import Rows
-from connscope.row.words import State
+from connscope.row.words import Protocol, State
 from connscope.tracker.audit_reading import read_counters
 from connscope.tracker.audit_rows import NOBODY, SocketIds, Tally, count_rows, is_settled
 from connscope.tracker.audit_verdict import Edge
@@ -66,6 +66,11 @@ class Intake:
         return len(rows)
 
     def _count(self, rows: Rows) -> None:
+        is_udp = rows["protocol"] == Protocol.UDP
+        if is_udp.any():
+            rows = rows.compress(~is_udp)  # the counters that we compare with are TCP's
+        if not len(rows):
+            return
         self.has_news = True
         self.tally.add(*count_rows(rows, self._start_ns, self._earlier))
         tiers = rows["tier"].copy()
