@@ -29,6 +29,7 @@ class Ended:
     def add(self, told: Rows) -> None:
         """Keeps those of the rows that tell of an end."""
         ends = (told["kind"] == Kind.CLOSED) | (told["kind"] == Kind.FAILED)
+        ends |= told["kind"] == Kind.IDLE
         part: Rows = told.compress(ends)
         if not len(part):
             return

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from connscope.row.columns import Rows
 from connscope.row.copying import put_rows, take_rows
-from connscope.row.words import Kind, Protocol, State
+from connscope.row.words import Kind, Protocol, State, Tier
 from connscope.table.ended import Ends
 from connscope.table.id_index import ABSENT, IdIndex, are_ids
 from connscope.table.inferred import NOT_YET, beginnings, endings
@@ -35,7 +35,7 @@ def _is_one_of(*numbers: int) -> npt.NDArray[np.bool_]:
 
 
 BEGINS = _is_one_of(Kind.OPENED, Kind.LISTENING)
-ENDS = _is_one_of(Kind.CLOSED, Kind.FAILED, Kind.UNLISTENED)
+ENDS = _is_one_of(Kind.CLOSED, Kind.FAILED, Kind.UNLISTENED, Kind.IDLE)
 NOT_OPEN = _is_one_of(*NOT_YET, State.CLOSE)
 LIVES = BEGINS | ENDS | _is_one_of(Kind.ACCEPTED)
 
@@ -124,6 +124,8 @@ class ConnectionTable:
             rows["connection_id"][held] = self._slots.column("connection_id")[slots[held]]
         has_ended = (kinds == Kind.ACCEPTED) & (rows["state"] == State.CLOSE)
         late = ~held & (has_ended | self._ends.is_event_late(ids, _connected_sockets(rows)))
+        # A UDP flow that has failed or was idle comes back under its id.
+        late &= (rows["protocol"] != Protocol.UDP) | (kinds != Kind.OPENED)
         ends, begins = ENDS[kinds], BEGINS[kinds]
         tell = ~late | (kinds == Kind.FAILED)
         tell[held & begins] = ~self._slots.told[slots[held & begins]]
@@ -239,7 +241,7 @@ class ConnectionTable:
         self._ends.add_given_up(slots.ids[gone], _connected_sockets(ended))
         self._end(gone)
         told: Rows = np.concatenate((began, ended))
-        told = take_rows(told, told["protocol"] == Protocol.TCP)
+        told = take_rows(told, (told["protocol"] == Protocol.TCP) | (told["tier"] == Tier.BTF))
         closings = int(ENDS[told["kind"]].sum())
         self._count(openings=len(told) - closings, closings=closings)
         return told

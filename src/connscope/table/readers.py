@@ -92,6 +92,7 @@ class Readers:
         """Keeps the closed and failed connections among the rows for all readers there are."""
         self._expire(now_s)
         ended = (rows["kind"] == Kind.CLOSED) | (rows["kind"] == Kind.FAILED)
+        ended |= rows["kind"] == Kind.IDLE
         if not self._readers or not ended.any():
             return
         chosen = rows if ended.all() else rows[ended]

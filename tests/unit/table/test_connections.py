@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from connscope.row.columns import ROW, lost_row
-from connscope.row.words import Group, Kind, OwnerEvidence, State, Tier
+from connscope.row.words import Group, Kind, OwnerEvidence, Protocol, State, Tier
 from tests.unit.table.lives import NO_IDS, event, in_table, look, looked, told
 from tests.unit.table.rows import ALL, batch, connection, ids, kinds
 
@@ -87,9 +87,21 @@ def test_event_with_an_id_that_is_none_is_told_and_counted(number: int):
 def test_what_is_no_life_is_passed_on_in_its_place():
     """A lost row stands where some are missing."""
     table = looked()
-    rows = batch(event(1, OPENED), lost_row(3, 1, Tier.BTF), event(1, Kind.IDLE), event(1, CLOSED))
-    assert kinds(table.apply(rows)) == [OPENED, Kind.LOST, Kind.IDLE, CLOSED]
+    rows = batch(
+        event(1, OPENED), lost_row(3, 1, Tier.BTF), event(1, Kind.SNAPSHOT), event(1, CLOSED)
+    )
+    assert kinds(table.apply(rows)) == [OPENED, Kind.LOST, Kind.SNAPSHOT, CLOSED]
     assert table.corrections.nameless == 0
+
+
+def test_udp_flow_comes_back_under_its_id():
+    """It was idle, or has failed, and then there is a datagram again; a look is no proof of it."""
+    table, udp = looked(), {"protocol": Protocol.UDP}
+    rows = (event(1, OPENED, **udp), event(1, Kind.IDLE, **udp), event(1, OPENED, **udp))
+    assert kinds(table.apply(batch(*rows))) == [OPENED, Kind.IDLE, OPENED]
+    assert len(table) == 1
+    assert kinds(table.apply(event(1, Kind.IDLE, **udp))) == [Kind.IDLE]
+    assert len(table) == 0
 
 
 def test_end_is_told_with_all_that_is_known():

@@ -141,13 +141,21 @@ def test_connection_that_is_not_open_is_not_in_the_table(state: State):
     assert ids(in_table(table)) == [2]
 
 
-def test_udp_is_shown_but_not_told():
+def test_udp_socket_is_shown_but_not_told():
     """It has no opening and no end."""
-    table, udp = looked(), connection(1, protocol=Protocol.UDP, state=State.CLOSE)
+    columns = {"protocol": Protocol.UDP, "state": State.CLOSE, "tier": Tier.NETLINK}
+    table, udp = looked(), connection(1, **columns)
     assert told(look(table, udp)) == []
     assert ids(in_table(table)) == [1]
     assert told(look(table)) == []
     assert (len(table), table.corrections.openings, table.corrections.closings) == (0, 0, 0)
+
+
+def test_udp_flow_that_no_event_told_is_told():
+    """Its opening was lost; then its end was, too."""
+    table, udp = looked(), connection(1, protocol=Protocol.UDP, tier=Tier.BTF)
+    assert told(look(table, udp)) == [(1, OPENED)]
+    assert told(look(table, patience=1)) == [(1, CLOSED)]
 
 
 def test_socket_that_a_look_shows_twice_is_there_once():

@@ -69,12 +69,12 @@ def test_new_reader_is_shown_nothing_from_before():
 
 
 def test_open_connections_are_not_kept():
-    """Only closed and failed ones are."""
+    """Only those are that closed, failed or are idle."""
     log = readers(capacity=9)
     rows = ended(*range(len(Kind)))
     rows["kind"] = list(Kind)
     log.store(rows, 0)
-    assert log.take("a", 0).rows["kind"].tolist() == [Kind.FAILED, Kind.CLOSED]
+    assert log.take("a", 0).rows["kind"].tolist() == [Kind.FAILED, Kind.CLOSED, Kind.IDLE]
 
 
 def test_nothing_is_kept_for_nobody():

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.tracker.following import Following, following
 
 from connscope.row.columns import Rows
-from connscope.row.words import Group, Kind, Protocol, State
+from connscope.row.words import Group, Kind, Protocol, State, Tier
 from connscope.tracker.tracker import RESYNC_S
 
 OPENED, CLOSED, LOST = Kind.OPENED, Kind.CLOSED, Kind.LOST
@@ -129,7 +129,7 @@ def test_look_comes_when_it_is_due_and_not_before():
 def test_udp_is_in_the_table_and_not_told():
     """Neither when it comes nor when it goes."""
     followed = following()
-    serial = shown_too(followed, protocol=Protocol.UDP)
+    serial = shown_too(followed, protocol=Protocol.UDP, tier=Tier.NETLINK)
     assert followed.advance(after_s=1.1) == []
     assert followed.in_table() == [serial]
     del followed.tier.look
