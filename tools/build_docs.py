@@ -128,6 +128,8 @@ only where accept is watched (`accept_owner`).
 
 {table}
 
+- UDP flows, one for each socket and peer, are counted in `btf` if `udp` is on ([udp.md](udp.md)).
+  In `netlink` and `procfs` there are UDP sockets, without traffic, and nothing is told of them.
 - `btf` and `netlink` tell every close, or count it as lost. `procfs` tells those of connections
   that two looks have shown.
 - `netlink` and `procfs` do not see the connections of a network namespace that has neither a
@@ -165,6 +167,7 @@ groups; bytes of `comm` that are not UTF-8 or not printable are `\\xNN`.
 
 ## Words
 
+`connect` and `accept` are, of a UDP flow, the process that sent or received its first datagram.
 A number without a word, from a newer kernel or program, is written as the number.
 
 {_table(("column", "words"), map(_word_cells, WORDS.items()))}

@@ -9,9 +9,10 @@ import numpy as np
 
 from connscope.cli import cells
 from connscope.cli.cells import TableColumn, padded
+from connscope.row.cast import is_broadcast, is_multicast
 from connscope.row.columns import Rows
 from connscope.row.wall_time import clock_texts
-from connscope.row.words import ClosedBy, Failure, Group, Kind, OwnerEvidence, word
+from connscope.row.words import ClosedBy, Failure, Group, Kind, OwnerEvidence, Protocol, word
 
 __all__ = ("TraceLines",)
 
@@ -73,7 +74,10 @@ PROOF = (OwnerEvidence.CONNECT, OwnerEvidence.ACCEPT)
 
 def _counts(rows: Rows, name: str) -> list[str]:
     """Bytes, where the row ends a connection: before that they say nothing yet."""
-    final = (rows["kind"] == Kind.CLOSED) & (rows["known"] & Group.TRAFFIC != 0)
+    kind = rows["kind"]
+    final = (kind == Kind.CLOSED) | (kind == Kind.IDLE)
+    final |= (kind == Kind.FAILED) & (rows["protocol"] == Protocol.UDP)
+    final &= rows["known"] & Group.TRAFFIC != 0
     return [
         str(value) if shown else ""
         for value, shown in zip(rows[name].tolist(), final.tolist(), strict=True)
@@ -93,7 +97,14 @@ def _durations(rows: Rows) -> list[str]:
 def _how(rows: Rows) -> list[str]:
     columns = ("kind", "failure", "closed_by", "error", "lost", "unread_bytes")
     values = zip(*(rows[name].tolist() for name in columns), strict=True)
-    return [_one_how(*value) for value in values]
+    texts = [_one_how(*value) for value in values]
+    is_udp = rows["protocol"] == Protocol.UDP
+    if not is_udp.any():
+        return texts
+    names = np.where(is_udp, "udp", "")
+    names = np.where(is_multicast(rows), "udp multicast", names)
+    names = np.where(is_broadcast(rows), "udp broadcast", names).tolist()
+    return [f"{name} {text}".strip() for name, text in zip(names, texts, strict=True)]
 
 
 @lru_cache(4096)

@@ -1,0 +1,60 @@
+"""UDP flows whose other end is no single machine: a group, or everybody on a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from connscope.row.columns import Rows
+from connscope.row.words import Protocol
+
+__all__ = ("is_broadcast", "is_multicast")
+
+Mask = npt.NDArray[np.bool_]
+
+V4 = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)
+V4_AT, V4_MULTICAST, V6_MULTICAST = 12, 0xE0, 0xFF
+
+
+def is_multicast(rows: Rows) -> Mask:
+    """Which rows are UDP flows with an end in 224.0.0.0/4 or ff00::/8; shape (n,)."""
+
+    def is_group(octets: npt.NDArray[np.uint8]) -> Mask:
+        found: Mask = octets[:, 0] == V6_MULTICAST
+        found |= _is_v4(octets) & (octets[:, V4_AT] & 0xF0 == V4_MULTICAST)
+        return found
+
+    return _of_udp(rows, is_group)
+
+
+def is_broadcast(rows: Rows) -> Mask:
+    """Which rows are UDP flows with an end that is 255.255.255.255; shape (n,).
+
+    The broadcast addresses of single networks look like any other address.
+    """
+
+    def is_everybody(octets: npt.NDArray[np.uint8]) -> Mask:
+        found: Mask = _is_v4(octets) & (octets[:, V4_AT:] == 0xFF).all(axis=1)
+        return found
+
+    return _of_udp(rows, is_everybody)
+
+
+def _of_udp(rows: Rows, judge: Callable[[npt.NDArray[np.uint8]], Mask]) -> Mask:
+    found: Mask = rows["protocol"] == Protocol.UDP
+    where = np.flatnonzero(found)
+    if len(where):
+        some = rows[["local_address", "peer_address"]][where]
+        found[where] = judge(_octets(some, "local_address")) | judge(_octets(some, "peer_address"))
+    return found
+
+
+def _octets(rows: Rows, column: str) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(rows[column]).view(np.uint8).reshape(len(rows), 16)
+
+
+def _is_v4(octets: npt.NDArray[np.uint8]) -> Mask:
+    mapped: Mask = (octets[:, :V4_AT] == V4).all(axis=1)
+    return mapped

@@ -1,0 +1,52 @@
+"""Groups and everybody, told from their addresses."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import numpy as np
+import pytest
+
+from connscope.row.cast import is_broadcast, is_multicast
+from connscope.row.columns import ROW
+from connscope.row.words import Protocol
+
+
+def flow(peer: str, column: str = "peer_address", protocol: int = Protocol.UDP):
+    rows = np.zeros(1, ROW)
+    address = ip_address(peer)
+    octets = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
+    rows["protocol"] = protocol
+    rows[column] = np.frombuffer(octets, rows[column].dtype).reshape(rows[column].shape)
+    return rows
+
+
+@pytest.mark.parametrize("address", ["224.0.0.1", "239.255.255.250", "ff02::fb"])
+@pytest.mark.parametrize("column", ["peer_address", "local_address"])
+def test_multicast(address: str, column: str):
+    """A group at either end."""
+    rows = flow(address, column)
+    assert (is_multicast(rows).tolist(), is_broadcast(rows).tolist()) == ([True], [False])
+
+
+def test_broadcast():
+    """Everybody on the network."""
+    rows = flow("255.255.255.255")
+    assert (is_multicast(rows).tolist(), is_broadcast(rows).tolist()) == ([False], [True])
+
+
+@pytest.mark.parametrize("address", ["10.0.0.255", "223.255.255.255", "240.0.0.1", "fe80::1"])
+def test_single_machines(address: str):
+    """Neither."""
+    assert not is_multicast(flow(address)).any()
+    assert not is_broadcast(flow(address)).any()
+
+
+def test_tcp_has_no_groups():
+    """Whatever its addresses look like."""
+    assert not is_multicast(flow("224.0.0.1", protocol=Protocol.TCP)).any()
+
+
+def test_no_rows():
+    """An empty batch."""
+    assert len(is_multicast(np.empty(0, ROW))) == len(is_broadcast(np.empty(0, ROW))) == 0
