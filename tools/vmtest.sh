@@ -31,4 +31,9 @@ fill_venv() {
 [ "$(uname -m)" = x86_64 ] || can_not "this is $(uname -m), the kernels are for x86_64"
 tools/setup.sh --dev --vm || can_not "a package is missing, the reason is above"
 fill_venv || can_not "virtme-ng could not be installed, the reason is above"
-as_owner env PATH="$PWD/$VENV/bin:/usr/sbin:/sbin:$PATH" .venv/bin/python -B -m vmtest "$@"
+as_owner env PATH="$PWD/$VENV/bin:/usr/sbin:/sbin:$PATH" .venv/bin/python -B -m vmtest "$@" ||
+	{
+		status=$?
+		[ $status -eq 3 ] && can_not "a kernel can not be had, the reason is above"
+		exit $status
+	}

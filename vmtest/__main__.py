@@ -34,7 +34,7 @@ from vmtest.kernels import (
 )
 from vmtest.machine import TREE, boot, fill_share, take_snapshot
 from vmtest.results import Cell, cells_of
-from vmtest.table import Line, page_of, table_of
+from vmtest.table import Line, exit_code, page_of, table_of
 
 SCALE = 8
 LIMIT_S = 3600
@@ -44,7 +44,7 @@ PAGE = TREE / "docs" / "support.md"
 
 
 def main() -> int:
-    """Runs; exit code 1 if a tier did not keep a promise, or no kernel can be had."""
+    """Runs; exit code 1 if a tier did not keep a promise, 3 if a kernel can not be had."""
     parser = argparse.ArgumentParser(prog="python -m vmtest", description=__doc__)
     parser.add_argument("--kernel", help=", ".join(kernel.name for kernel in KERNELS))
     parser.add_argument("--tier", choices=TIERS)
@@ -67,8 +67,7 @@ def main() -> int:
             say(table_of(found, TIERS))
             if asked.all and not asked.tier:
                 write_page(lines, facts)
-    cells = [cell for line in lines for cell in line.cells.values() if cell.ran]
-    return 0 if asked.shell or (cells and all(cell.is_good for cell in cells)) else 1
+    return 0 if asked.shell else exit_code(lines, [asked.tier] if asked.tier else TIERS)
 
 
 def kernels_of(asked: argparse.Namespace) -> list[Kernel]:

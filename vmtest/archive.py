@@ -91,9 +91,12 @@ class Archive:
 
     def _run(self, kernel: Kernel, *command: str, where: Path | None = None) -> str:
         environment = os.environ | {"APT_CONFIG": str(self._configure(kernel))}
-        done = subprocess.run(  # noqa: S603  # programs that are named here
-            command, check=False, capture_output=True, text=True, env=environment, cwd=where
-        )
+        try:
+            done = subprocess.run(  # noqa: S603  # programs that are named here
+                command, check=False, capture_output=True, text=True, env=environment, cwd=where
+            )
+        except FileNotFoundError as error:
+            raise ArchiveError(f"there is no {command[0]} here") from error
         if done.returncode:
             said = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
             raise ArchiveError(f"{command[0]} {command[1]}: {said[-1]}")

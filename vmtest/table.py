@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vmtest.results import Cell
 
-__all__ = ("Line", "page_of", "table_of")
+__all__ = ("Line", "exit_code", "page_of", "table_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +60,12 @@ def page_of(lines: Sequence[Line], tiers: Sequence[str], facts: dict[str, str]) 
         "never ended has failed. `not run` says what it says.\n\n"
         f"| | |\n|---|---|\n{listed}\n{table_of(lines, tiers)}\n"
     )
+
+
+def exit_code(lines: Sequence[Line], tiers: Sequence[str]) -> int:
+    """1 if a kernel was booted and one of the tiers did not keep its promise, or nothing is known
+    of it; 3 if there was a kernel that could not be booted; else 0."""
+    booted = [line for line in lines if line.seconds]
+    if not all(line.cells[tier].is_good for line in booted for tier in tiers):
+        return 1
+    return 0 if lines and len(booted) == len(lines) else 3

@@ -9,7 +9,7 @@ import pytest
 from vmtest.kernels import CONDITIONS, KERNELS, PLAIN, Kernel, kernel_named
 from vmtest.results import Cell, cells_of
 from vmtest.selection import needs_ipv6, tier_of
-from vmtest.table import Line, page_of, table_of
+from vmtest.table import Line, exit_code, page_of, table_of
 
 from connscope.row.words import Tier
 
@@ -127,3 +127,16 @@ def test_page_has_its_facts():
     page = page_of([], TIERS, {"date": "2026-11-21"})
     assert page.startswith("<!-- Generated")
     assert "| date | 2026-11-21 |" in page
+
+
+def test_exit_code_tells_a_broken_promise_from_a_kernel_that_can_not_be_had():
+    """A guest that said nothing is no success."""
+    good = Line("1.0.3", "a", {"netlink": netlink(done("a"), done("b"))}, 9)
+    bad = Line("1.0.3", "b", {"netlink": netlink(done("a"), done("b", "failed"))}, 9)
+    silent = Line("1.0.3", "c", {"netlink": Cell()}, 9)
+    unavailable = Line("1.0", "a", {"netlink": Cell()})
+    of = ["netlink"]
+    assert exit_code([good], of) == 0
+    assert exit_code([good, bad], of) == exit_code([good, silent], of) == 1
+    assert exit_code([good, unavailable], of) == exit_code([], of) == 3
+    assert exit_code([bad, unavailable], of) == 1
