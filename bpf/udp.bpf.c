@@ -208,6 +208,9 @@ int tell_idle(struct bpf_iter__bpf_map_elem *ctx)
 	if (!flow || bpf_map_delete_elem(&retired_flows, &key))
 		return 0;
 	flow->row.closed_ns = now_ns - rest_of(flow);
+	/* Jiffies are coarse. */
+	if (flow->row.closed_ns < flow->row.opened_ns)
+		flow->row.closed_ns = flow->row.opened_ns;
 	if (tell_end(flow, KIND_IDLE, now_ns))
 		free_slot(retired.slot, flow);
 	else
