@@ -8,8 +8,10 @@ import numpy as np
 
 from connscope.capture.tier import CaptureTier
 from connscope.row.columns import ROW, Rows
+from connscope.row.copying import put_rows, take_rows
 from connscope.row.words import Protocol
 from connscope.table.inferred import NOT_YET, beginnings, endings
+from connscope.table.merge import merge_rows
 
 __all__ = ("LookChanges",)
 
@@ -38,7 +40,7 @@ class LookChanges:
         if self.due_in_s() > 0:
             return np.empty(0, ROW)
         now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        before, after = self._before, self._open_rows()
+        before, after = self._before, keep_known(self._before, self._open_rows())
         self._before, self._due_s = after, time.monotonic() + self._interval_s
         began = after[~np.isin(after["connection_id"], before["connection_id"])]
         ended = before[~np.isin(before["connection_id"], after["connection_id"])]
@@ -51,3 +53,25 @@ class LookChanges:
         is_open = (rows["protocol"] == Protocol.TCP) & ~np.isin(rows["state"], NOT_YET)
         open_rows: Rows = rows[is_open]
         return open_rows
+
+
+def keep_known(before: Rows, after: Rows) -> Rows:
+    """The rows of a look, with what the one before it knew of the same connections and it does not.
+
+    A socket that closes while a look reads /proc is still in the files and in no fd table any more:
+    it has not lost its owner.
+    """
+    order = np.argsort(before["connection_id"])
+    if not len(order):
+        return after
+    ids = before["connection_id"][order]
+    places = order[np.minimum(np.searchsorted(ids, after["connection_id"]), len(ids) - 1)]
+    then = take_rows(before, places)
+    forgotten = (then["connection_id"] == after["connection_id"]) & (
+        then["known"] & ~after["known"] != 0
+    )
+    if forgotten.any():
+        after = after.copy()
+        merged = merge_rows(take_rows(then, forgotten), take_rows(after, forgotten))
+        put_rows(after, forgotten, merged)
+    return after

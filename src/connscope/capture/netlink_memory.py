@@ -58,13 +58,14 @@ class SocketMemory:
         rows = rows[np.argsort(rows["socket_id"], kind="stable")]
         is_due = time.monotonic() - self._checked_s >= self._interval_s
         unsure = rows["socket_inode"] > 0
+        found, at = _find(self.latest, rows["socket_id"], rows["netns"])
+        found[found] = self.latest["socket_inode"][at[found]] == rows["socket_inode"][found]
+        # Before they are asked for: who closes his socket meanwhile has not lost it.
+        for name in OWNER_COLUMNS:
+            rows[name][found] = self.latest[name][at[found]]
         if is_due:
             self._checked_s = time.monotonic()
         else:
-            found, at = _find(self.latest, rows["socket_id"], rows["netns"])
-            found[found] = self.latest["socket_inode"][at[found]] == rows["socket_inode"][found]
-            for name in OWNER_COLUMNS:
-                rows[name][found] = self.latest[name][at[found]]
             unsure &= ~found
         if unsure.any():
             self._ask_for_owners(rows, unsure)

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from connscope.report.report import NO_IDS, Ids, Look, Name, Report, by_cookie, make_report
+from connscope.report.report import (
+    NO_IDS,
+    START_TICK_NS,
+    Ids,
+    Look,
+    Name,
+    Report,
+    by_cookie,
+    make_report,
+)
 from connscope.row.columns import ROW, Rows
 
 __all__ = ("FULL_EVERY", "Deltas")
@@ -92,11 +101,15 @@ class Deltas:
     def _forget(self, report: Report) -> None:
         """Drops the names of processes that no row speaks of."""
         wanted = {
-            process
+            (pid, start_ns // START_TICK_NS)
             for rows in (report.open, report.ended)
-            for process in np.unique(rows[["pid", "process_start_ns"]]).tolist()
+            for pid, start_ns in np.unique(rows[["pid", "process_start_ns"]]).tolist()
         }
-        self._names = {key: name for key, name in self._names.items() if key[:2] in wanted}
+        self._names = {
+            (pid, start_ns, what): name
+            for (pid, start_ns, what), name in self._names.items()
+            if (pid, start_ns // START_TICK_NS) in wanted
+        }
 
 
 def _differ(then: Rows, now: Rows) -> npt.NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from connscope.row.listeners import is_listener
 
 __all__ = (
     "NO_IDS",
+    "START_TICK_NS",
     "Audit",
     "Ids",
     "Look",
@@ -58,12 +59,16 @@ NO_IDS: Ids = np.empty(0, np.uint64)
 
 TAG_BITS = 16
 
+START_TICK_NS = 10_000_000
+"""The kernel tells the exact start of a process to BPF, and to readers of /proc (proc_pid_stat(5),
+USER_HZ) whole ticks: compare no finer."""
+
 
 class Name(NamedTuple):
     """Something that is known of a process and is in no row.
 
     Attributes:
-        pid, process_start_ns: the process, as in its rows.
+        pid, process_start_ns: the process, as in its rows or rounded down to `START_TICK_NS`.
         what: what is told, one word: ``executable``, ``unit``.
         text: safe to show.
     """

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from connscope.report.report import Name
+from connscope.report.report import START_TICK_NS, Name
 from connscope.row.columns import Rows
 
 __all__ = ("OwnProcesses",)
@@ -45,6 +45,9 @@ class OwnProcesses:
     def mask(self, rows: Rows) -> Mask:
         """Which rows are of such a process; a process that has the number of another is none."""
         mask = np.zeros(len(rows), np.bool_)
+        tick_ns = np.uint64(START_TICK_NS)
         for pid, start_ns in self._processes:
-            mask |= (rows["pid"] == pid) & (rows["process_start_ns"] == start_ns)
+            where = np.flatnonzero(rows["pid"] == pid)
+            started = rows["process_start_ns"][where] // tick_ns
+            mask[where] |= started == start_ns // START_TICK_NS
         return mask

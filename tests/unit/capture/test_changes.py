@@ -102,6 +102,22 @@ def test_event_is_not_exact_about_what_happened_in_between() -> None:
     assert (closed["state"], closed["closed_ns"]) == (State.CLOSE, closed["time_ns"])
 
 
+def test_owner_that_a_look_came_too_late_for_is_not_forgotten() -> None:
+    """The socket was closed while its look went on: it is there, and in no fd table."""
+    tier = FakeTier()
+    changes = LookChanges(tier, 0)
+    looked(tier, socket_row(1, pid=7), socket_row(2, pid=8))
+    changes.take()
+    closing = socket_row(1, pid=0)
+    closing["known"] &= ~np.uint16(Group.OWNER)
+    looked(tier, closing, socket_row(2, pid=9))
+    changes.take()
+    looked(tier)
+    rows = changes.take()
+    assert rows["pid"].tolist() == [7, 9]
+    assert (rows["known"] & Group.OWNER).all()
+
+
 def test_nothing_is_told_before_it_is_due() -> None:
     """Between two looks there is nothing to say."""
     tier = FakeTier()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connscope.report.report import Name
+from connscope.report.report import START_TICK_NS, Name
 from connscope.row.columns import Rows
 from connscope.server.live import Live
 from connscope.server.sight import Sight, ViewOptions
@@ -53,7 +53,15 @@ def test_what_is_not_own_is_not_hidden():
 
 def test_pid_of_another_time_is_not_own():
     """Numbers of processes are used again."""
-    assert totals(both(process_start_ns=6, pid=100), own="hide") == (1, 1, 1)
+    assert totals(both(process_start_ns=5 + START_TICK_NS, pid=100), own="hide") == (1, 1, 1)
+
+
+def test_start_is_known_to_a_tick():
+    """BPF has it exactly, the agent reads its own from /proc."""
+    exact = 41_248_486_076_448
+    rounded = exact // START_TICK_NS * START_TICK_NS
+    live = both([Name(7, rounded, "own", "connscope")], process_start_ns=exact)
+    assert totals(live, own="hide") == (1, 1, 1)
 
 
 def test_far_end_makes_it_own():
