@@ -64,7 +64,8 @@ def main() -> int:
         for kernel in kernels_of(asked):
             found = run_kernel(kernel, archive, Path(snapshot), asked)
             lines += found
-            say(table_of(found, TIERS))
+            if not asked.shell:
+                say(table_of(found, TIERS))
             if asked.all and not asked.tier:
                 write_page(lines, facts)
     return 0 if asked.shell else exit_code(lines, [asked.tier] if asked.tier else TIERS)

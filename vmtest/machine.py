@@ -91,10 +91,11 @@ def boot(image: Path, share: Path, append: str, limit_s: float, vng: str) -> str
     command = ["nice", "-n", "5", vng, "--verbose", "--force-9p", "--disable-kvm"]
     command += ["--force-initramfs", "--memory", "3G", "--cpus", "2", "--append", BOOT]
     command += ["--append", append] if append else []
-    command += ["--rwdir", str(share), "--run", str(image), "--exec", program]
+    command += ["--rwdir", str(share), "--run", str(image)]
     if (share / "shell").exists():
         subprocess.run(command, check=False)  # noqa: S603  # the same
         return ""
+    command += ["--exec", program]
     master, slave = pty.openpty()
     process = subprocess.Popen(  # noqa: S603  # as named above
         command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
