@@ -29,11 +29,7 @@ from tests.unprivileged import TREE
 
 NOBODY = "65534"
 
-
-@pytest.fixture(scope="module", autouse=True)
-def nobody_else() -> None:
-    """There is one connscope of root's on a machine, and we may not end that of others."""
-    assert not (RUNTIME / "launch.json").exists(), "another one runs here: connscope stop"
+pytestmark = pytest.mark.usefixtures("nobody_else")
 
 
 @pytest.fixture
