@@ -39,7 +39,8 @@ static __always_inline void forget_parent(struct tracked_socket *tracked)
 
 /*
  * The storage of sk, made if need be; NULL, counted, if there is no memory. The child of an accept
- * arrives here with a copy of its listener's storage.
+ * arrives here with a copy of its listener's storage. Kernels such as 6.1 give a child its request's
+ * cookie only after its change to SYN_RECV: then it is the same child under another cookie.
  */
 static __always_inline struct tracked_socket *track(struct sock *sk)
 {
@@ -51,7 +52,7 @@ static __always_inline struct tracked_socket *track(struct sock *sk)
 		COUNT_LOSS(storage_failed);
 		return NULL;
 	}
-	if (tracked->socket_id && tracked->socket_id != cookie)
+	if (tracked->socket_id && tracked->socket_id != cookie && tracked->state != TCP_SYN_RECV)
 		forget_parent(tracked);
 	/* New storage is all zero: a walk that meets an event on another CPU must not clear it. */
 	tracked->socket_id = cookie;
