@@ -11,7 +11,11 @@ from connscope.kernel import BpfObject
 from connscope.kernel.feature import Outcome, probe
 from connscope.kernel.resource import Resource
 
-__all__ = ("AcceptOwner",)
+__all__ = ("BY_CALL", "BY_FEXIT", "OWNER", "AcceptOwner")
+
+OWNER = "accept owner"
+BY_CALL = "accept owner by system call"
+BY_FEXIT = "accept owner by fexit"
 
 # The same function with its two signatures; the verifier knows which is this kernel's.
 FEXIT_PROGRAMS = ("accept_with_arg", "accept_with_flags")
@@ -30,19 +34,29 @@ class AcceptOwner:
         self.keeps_owners = config.accept_owner == "exact"
         self.map_entries = config.accept_owners_max if self.keeps_owners else 1
 
-    def attach(self, core: BpfObject, opened: list[Resource]) -> Outcome:
+    def attach(self, core: BpfObject, opened: list[Resource]) -> dict[str, Outcome]:
         """Attaches to accept; what was opened is appended, to be closed by the caller.
 
         Returns:
-            What became of it; for `listener` a refusal that says it was not asked for.
+            What became of `OWNER`, and of `BY_CALL` and `BY_FEXIT` if they were tried; for
+            `listener` a refusal that says it was not asked for.
         """
         if self._wanted == "listener":
-            return Outcome("accept owner", unwanted="accept_owner = listener")
-        if self._wanted == "exact":
-            return probe("accept owner", partial(self._attach, core, opened, "accept", None))
+            return {OWNER: Outcome(OWNER, unwanted="accept_owner = listener")}
+        if self._wanted == "auto":
+            fexit = self._attach_fexit(core, opened)
+            return {OWNER: fexit, BY_FEXIT: fexit}
+        call = probe(BY_CALL, partial(self._attach, core, opened, "accept", None))
+        if call.works:
+            return {OWNER: call, BY_CALL: call}
+        # lockdown=confidentiality refuses the probe reads of the one, not the other.
+        fexit = self._attach_fexit(core, opened)
+        return {OWNER: fexit if fexit.works else call, BY_CALL: call, BY_FEXIT: fexit}
+
+    def _attach_fexit(self, core: BpfObject, opened: list[Resource]) -> Outcome:
         for program in FEXIT_PROGRAMS:
             attach = partial(self._attach, core, opened, "accept_fexit", program)
-            outcome = probe("accept owner", attach)
+            outcome = probe(BY_FEXIT, attach)
             if outcome.works or isinstance(outcome.error, NotPermittedError):
                 break
         return outcome

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from connscope.capture.accept_owner import AcceptOwner
+from connscope.capture.accept_owner import OWNER, AcceptOwner
 from connscope.capture.exclusion import refuse_excluded_kernel
 from connscope.capture.look import SocketLook
 from connscope.capture.objects import lend_maps, object_path
@@ -34,7 +34,7 @@ FILLING_SHARE = 4
 WITHOUT = {
     "connect attempts": "connects that never send a SYN are not seen",
     "looks": "sockets that are older than connscope have no owner until they close",
-    "accept owner": "accepted connections have their listener's owner (~) until they close",
+    OWNER: "accepted connections have their listener's owner (~) until they close",
     "udp": "UDP flows are not seen",
 }
 
@@ -81,7 +81,7 @@ class BtfTier(OpenedTier):
             self.parts["connect attempts"] = probe("connect attempts", self._watch_connects)
             core.attach()
             self.parts["looks"] = probe("looks", self._look_first)
-            self.parts["accept owner"] = accept.attach(core, self._more)
+            self.parts |= accept.attach(core, self._more)
             self.parts["udp"] = self._count_udp()
         except BaseException:
             self.close()
@@ -137,9 +137,9 @@ class BtfTier(OpenedTier):
     def limits(self) -> tuple[str, ...]:
         """What the lack of an optional part means."""
         return tuple(
-            f"{WITHOUT[name]} [{part.verdict.value}: {part.reason}]"
-            for name, part in self.parts.items()
-            if part.error
+            f"{lack} [{part.verdict.value}: {part.reason}]"
+            for name, lack in WITHOUT.items()
+            if (part := self.parts[name]).error
         )
 
     def wait(self, timeout_s: float | None) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from connscope.capture.accept_owner import BY_CALL, BY_FEXIT
 from connscope.capture.btf import BtfTier
 from connscope.capture.contract import CONTRACT, Certainty
 from connscope.capture.ladder import LADDER, make_tier, see_own_connection
@@ -110,7 +111,7 @@ def _try_parts() -> list[Trial]:
         parts = tier.parts
     before_ns = _system_call_ns()
     with BtfTier(Config(accept_owner="exact", ring_bytes=1 << 20)) as tier:
-        exact = tier.parts["accept owner"]
+        exact = tier.parts[BY_CALL]
         tax_ns = _system_call_ns() - before_ns
     with BtfTier(Config(accept_owner="listener", ring_bytes=1 << 20, udp=True)) as tier:
         udp = tier.parts["udp"]
@@ -118,12 +119,9 @@ def _try_parts() -> list[Trial]:
     return [
         Trial(parts["connect attempts"], "connects that never send a SYN: no route, denied"),
         Trial(parts["looks"], "sockets that are older than connscope, and their owners"),
+        Trial(parts[BY_FEXIT], "the accepting process, exact, for nothing"),
         Trial(
-            replace(parts["accept owner"], feature="accept owner by fexit"),
-            "the accepting process, exact, for nothing",
-        ),
-        Trial(
-            replace(exact, feature="accept owner by system call"),
+            exact,
             "the accepting process, exact, with --accept-owner exact",
             cost if exact.works else "",
         ),

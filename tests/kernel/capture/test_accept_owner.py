@@ -6,11 +6,14 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connscope.capture.accept_owner import BY_CALL, BY_FEXIT, OWNER, AcceptOwner
 from connscope.capture.btf import BtfTier
 from connscope.config import Config
+from connscope.errors import NotPermittedError
 from connscope.row.words import Group, Kind, OwnerEvidence, Role
 from tests.kernel.recorder import Recorder, pick
 
@@ -109,6 +112,27 @@ def test_exact_names_the_accepting_task(exact_recorder: Recorder) -> None:
         assert Group.OWNER in Group(int(row["exact"]))
     assert accepted["connection_id"] == closed["connection_id"]
     assert accepted["local_port"] == port
+
+
+def test_exact_takes_fexit_where_calls_can_not_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with lockdown=confidentiality; where that is refused too, the first reason is told."""
+    attach = AcceptOwner._attach
+
+    def refuse(core: Any, opened: Any, name: str, only: str | None) -> None:
+        if name == "accept":
+            raise NotPermittedError("sys_exit", "locked down")
+        attach(core, opened, name, only)
+
+    monkeypatch.setattr(AcceptOwner, "_attach", staticmethod(refuse))
+    with BtfTier(Config(accept_owner="exact")) as tier:
+        worker, port = served_by_worker()
+        closed = Recorder(tier).one(port, Kind.CLOSED, role=Role.SERVER)
+
+    fexit = tier.parts[BY_FEXIT].works
+    assert tier.parts[OWNER].feature == (BY_FEXIT if fexit else BY_CALL)
+    assert tier.parts[OWNER].works == fexit
+    expected = OwnerEvidence.ACCEPT if fexit else OwnerEvidence.CLOSE
+    assert (closed["pid"], closed["owner_evidence"]) == (worker, expected)
 
 
 def test_exact_sees_a_process_that_was_in_accept_before(listener: socket.socket) -> None:
