@@ -1,7 +1,7 @@
 """Runs the kernel tests on other kernels and writes docs/support.md.
 
 python -m vmtest [--kernel NAME] [--tier TIER] [--condition NAME] [--all]
-        [--brief] [--tests FILE] [--shell]
+        [--brief] [--tests FILE] [--record] [--missing] [--shell]
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from vmtest.kernels import (
     kernel_named,
 )
 from vmtest.machine import TREE, boot, fill_share, take_snapshot
-from vmtest.results import Cell, cells_of
+from vmtest.records import has_all, lines_of, load, merged, records_of, save
+from vmtest.results import cells_of
 from vmtest.table import Line, exit_code, page_of, table_of
 
 SCALE = 8
@@ -41,6 +42,7 @@ LIMIT_S = 3600
 TIERS = [word(tier) for tier in CONTRACT]
 LOGS = TREE / "build" / "vmtest"
 PAGE = TREE / "docs" / "support.md"
+RECORDS = PAGE.with_suffix(".json")
 
 
 def main() -> int:
@@ -52,23 +54,26 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="every kernel, every condition")
     parser.add_argument("--brief", action="store_true", help="only the core of the contract")
     parser.add_argument("--tests", help="only these: a file or folder")
+    parser.add_argument("--record", action="store_true", help="into docs/support.md, as with --all")
+    parser.add_argument("--missing", action="store_true", help="only what is not there yet")
     parser.add_argument("--shell", action="store_true", help="a shell in the guest instead")
     asked = parser.parse_args()
     cache = Path(os.environ.get("VMTEST_CACHE") or Path.home() / ".cache/connscope/vmtest")
     archive = Archive(cache, os.environ.get("VMTEST_MIRROR", MIRROR))
-    lines = list[Line]()
+    lines, facts = list[Line](), facts_of()
     cache.mkdir(parents=True, exist_ok=True)
-    facts = facts_of(" ".join(sys.argv[1:]))
     with tempfile.TemporaryDirectory(dir=cache) as snapshot:
         take_snapshot(Path(snapshot))
         for kernel in kernels_of(asked):
             found = run_kernel(kernel, archive, Path(snapshot), asked)
             lines += found
-            if not asked.shell:
+            if found and not asked.shell:
                 say(table_of(found, TIERS))
-            if asked.all and not asked.tier:
-                write_page(lines, facts)
-    return 0 if asked.shell else exit_code(lines, [asked.tier] if asked.tier else TIERS)
+            if (asked.all or asked.record) and not asked.shell:
+                record(kernel, found, facts)
+    if asked.shell or (asked.missing and not lines):
+        return 0
+    return exit_code(lines, [asked.tier] if asked.tier else TIERS)
 
 
 def kernels_of(asked: argparse.Namespace) -> list[Kernel]:
@@ -87,13 +92,23 @@ def tests_of(asked: argparse.Namespace) -> list[str]:
     return [] if asked.all or asked.kernel else [HEART]
 
 
-def conditions_of(asked: argparse.Namespace) -> list[Condition]:
+def conditions_of(asked: argparse.Namespace, kernel: Kernel) -> list[Condition]:
     """Those that were asked for, with the same boot side by side; else the plain one."""
     if asked.condition:
-        return [each for each in CONDITIONS if each.name == asked.condition]
-    if asked.shell or not (asked.all or asked.kernel):
-        return [PLAIN]
-    return sorted(CONDITIONS, key=lambda each: each.boot)
+        found = [each for each in CONDITIONS if each.name == asked.condition]
+    elif asked.shell or not (asked.all or asked.kernel):
+        found = [PLAIN]
+    else:
+        found = sorted(CONDITIONS, key=lambda each: each.boot)
+    if not asked.missing:
+        return found
+    records, sources = load(RECORDS), hash_of(TREE / "src", TREE / "bpf")
+    tiers = [asked.tier] if asked.tier else TIERS
+    return [
+        each
+        for each in found
+        if not has_all(records, kernel, each, (tiers, tests_of(asked) or each.tests), sources)
+    ]
 
 
 def run_kernel(
@@ -105,10 +120,11 @@ def run_kernel(
     except ArchiveError as error:
         say(f"kernel {kernel.name} can not be had: {error}")
         return [
-            Line(kernel.name, each.name, cells_of([], kernel, each, TIERS)) for each in CONDITIONS
+            Line(kernel.name, each.name, cells_of([], kernel, each, TIERS))
+            for each in conditions_of(asked, kernel)
         ]
     found = list[Line]()
-    for append, group in groupby(conditions_of(asked), lambda each: each.boot):
+    for append, group in groupby(conditions_of(asked, kernel), lambda each: each.boot):
         together = list(group)
         say(f"kernel {installed.release} {append}")
         share = Path(tempfile.mkdtemp(dir=snapshot))
@@ -128,7 +144,9 @@ def run_kernel(
         told = (share / "results.jsonl").read_text().splitlines()
         for each in together:
             cells = cells_of(told, kernel, each, TIERS)
-            found.append(Line(installed.release, each.name, cells, seconds))
+            files = {file for cell in cells.values() for file in cell.files}
+            line = Line(installed.release, each.name, cells, seconds, files=tuple(sorted(files)))
+            found.append(line)
         keep_logs(share, f"{installed.release} {append}".strip().replace(" ", "-"))
     return found
 
@@ -142,32 +160,22 @@ def keep_logs(share: Path, name: str) -> None:
     shutil.rmtree(share)
 
 
-def write_page(lines: list[Line], facts: dict[str, str]) -> None:
-    """What was found; what was not run is named too."""
-    done = {(line.kernel, line.condition) for line in lines}
-    missing = [
-        Line(kernel.name, each.name, {tier: Cell() for tier in TIERS})
-        for kernel in KERNELS
-        for each in CONDITIONS
-        if not any(_is_of(name, kernel) and each.name == condition for name, condition in done)
-    ]
-    PAGE.write_text(page_of([*lines, *missing], TIERS, facts))
+def record(kernel: Kernel, lines: list[Line], facts: dict[str, str]) -> None:
+    """Adds what was found to all that was found before, and makes the page of it."""
+    new = [each for line in lines for each in records_of(line, kernel.name, facts)]
+    records = merged(load(RECORDS), new)
+    save(RECORDS, records)
+    PAGE.write_text(page_of(lines_of(records, TIERS), TIERS, SCALE))
 
 
-def facts_of(command: str) -> dict[str, str]:
-    """What was tested, and how."""
+def facts_of() -> dict[str, str]:
+    """What is tested."""
     changed = " and what is not committed" if git("status", "--porcelain", "src", "bpf") else ""
     return {
-        "date": datetime.now(UTC).date().isoformat(),
         "commit": git("rev-parse", "--short=12", "HEAD") + changed,
-        "src/ and bpf/": hash_of(TREE / "src", TREE / "bpf"),
-        "command": f"`python -m vmtest {command}`",
-        "sizes": f"divided by {SCALE}: the machines are emulated",
+        "sources": hash_of(TREE / "src", TREE / "bpf"),
+        "date": datetime.now(UTC).isoformat(timespec="minutes"),
     }
-
-
-def _is_of(release: str, kernel: Kernel) -> bool:
-    return release == kernel.name or release.startswith(kernel.series)
 
 
 def hash_of(*folders: Path) -> str:

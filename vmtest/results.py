@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,24 +12,39 @@ from vmtest.kernels import Condition, Kernel
 
 __all__ = ("Cell", "cells_of")
 
+ALL = "all"
+"""In place of a test: pytest did not come to any."""
+
 
 @dataclass(slots=True)
 class Cell:
     """One tier on one kernel under one condition.
 
     Attributes:
-        passed: how many tests.
+        passed_of: file of tests → how many passed.
         failed: test → reason. A test that was skipped or never ended has failed.
         refused: why the tier can not be had; empty if it can.
         excuse: why it need not be had here; empty if it must.
         ran: whether anything is known of it.
+        is_elsewhere: not in this line of the table, but in another one.
     """
 
-    passed: int = 0
+    passed_of: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
     refused: str = ""
     excuse: str = ""
     ran: bool = False
+    is_elsewhere: bool = False
+
+    @property
+    def passed(self) -> int:
+        """How many tests."""
+        return self.passed_of.total()
+
+    @property
+    def files(self) -> set[str]:
+        """Those of which there were tests."""
+        return {*self.passed_of, *(test.partition("::")[0] for test in self.failed)} - {ALL}
 
     @property
     def is_good(self) -> bool:
@@ -39,7 +55,7 @@ class Cell:
 
     def __str__(self) -> str:
         if not self.ran:
-            return "not run"
+            return "" if self.is_elsewhere else "not run"
         if self.refused:
             return "not possible" if self.excuse else "FAILED to open"
         return f"{self.passed} passed" + (f", {len(self.failed)} FAILED" if self.failed else "")
@@ -69,7 +85,7 @@ def cells_of(
     if not collected:
         for cell in cells.values():
             if cell.ran and not cell.refused:
-                cell.failed["all"] = "pytest did not come to its tests"
+                cell.failed[ALL] = "pytest did not come to its tests"
     return cells
 
 
@@ -89,6 +105,6 @@ def _take_outcome(outcomes: dict[str, tuple[str, str]], line: dict[str, Any]) ->
 
 def _count(cell: Cell, test: str, outcome: str, reason: str) -> None:
     if outcome == "passed":
-        cell.passed += 1
+        cell.passed_of[test.partition("::")[0]] += 1
     else:
         cell.failed[test] = f"{outcome}: {reason}"
