@@ -26,9 +26,11 @@ static __always_inline void connecting(struct tracked_socket *tracked, struct so
 	note_inode(tracked, sk);
 }
 
-/* LISTEN → SYN_RECV, in softirq, on the child: its storage is a clone of the listener's. */
+/* LISTEN → SYN_RECV, in softirq, on the child: its storage is a clone of the listener's, and on
+ * kernels such as 6.1 it still has the listener's cookie too. */
 static __always_inline void arriving(struct tracked_socket *tracked, __u64 now)
 {
+	forget_parent(tracked);
 	tracked->role = ROLE_SERVER;
 	tracked->connect_ns = now;
 }

@@ -39,8 +39,8 @@ static __always_inline void forget_parent(struct tracked_socket *tracked)
 
 /*
  * The storage of sk, made if need be; NULL, counted, if there is no memory. The child of an accept
- * arrives here with a copy of its listener's storage. Kernels such as 6.1 give a child its request's
- * cookie only after its change to SYN_RECV: then it is the same child under another cookie.
+ * arrives here with a copy of its listener's storage. Kernels such as 6.1 give a child a cookie of
+ * its own only after its change to SYN_RECV: what is in that state was told from its parent then.
  */
 static __always_inline struct tracked_socket *track(struct sock *sk)
 {
