@@ -49,14 +49,21 @@ static __noinline void accepted(struct tcp_sock *tp)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	__u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	__u64 key = cookie ? cookie : (__u64)sk;
 	struct connection_row *row;
 	struct owner owner = {};
 
-	/* The handshake gave it a cookie; without one it is older than us and has no storage. */
-	if (!cookie || !note_current(&owner, OWNER_ACCEPT))
+	if (!note_current(&owner, OWNER_ACCEPT))
 		return;
-	if (bpf_map_update_elem(&accept_owners, &cookie, &owner, BPF_ANY))
+	if (bpf_map_update_elem(&accept_owners, &key, &owner, BPF_ANY))
 		COUNT_LOSS(owners_full);
+	/*
+	 * Its handshake gives it a cookie. Without one it is older than us, or a fast open that was
+	 * accepted before its handshake was done, on a kernel that takes away the cookie that a
+	 * child had before: only its later rows name the owner.
+	 */
+	if (!cookie)
+		return;
 	row = reserve_row();
 	if (!row)
 		return;

@@ -283,9 +283,10 @@ static __always_inline void end_socket(struct sock *sk)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return;
 	if (accept_owners_kept) {
-		__u64 cookie = bpf_get_socket_cookie(sk);
+		__u64 cookie = bpf_get_socket_cookie(sk), address = (__u64)sk;
 
 		bpf_map_delete_elem(&accept_owners, &cookie);
+		bpf_map_delete_elem(&accept_owners, &address);
 	}
 	tracked = bpf_sk_storage_get(&tracked_sockets, sk, NULL, 0);
 	tp = bpf_skc_to_tcp_sock(sk);

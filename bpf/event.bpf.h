@@ -31,6 +31,15 @@ static __always_inline void fill_subflow(struct connection_row *row, struct tcp_
 	row->subflow_of = subflow->conn->__sk_common.skc_cookie.counter;
 }
 
+/* Who accepted it, if accept.bpf.o saw that; NULL: it did not. */
+static __always_inline const struct owner *find_accept_owner(__u64 cookie, struct tcp_sock *tp)
+{
+	const struct owner *found = bpf_map_lookup_elem(&accept_owners, &cookie);
+	__u64 address = (__u64)tp;
+
+	return found ? found : bpf_map_lookup_elem(&accept_owners, &address);
+}
+
 /* All that is the same for every kind of row, but for the traffic. */
 static __always_inline void fill_row(struct connection_row *row, struct tracked_socket *tracked,
 				     struct tcp_sock *tp, int kind, __u64 now)
@@ -58,8 +67,7 @@ static __always_inline void fill_row(struct connection_row *row, struct tracked_
 		row->exact |= GROUP_JOIN;
 	}
 	if (accept_owners_kept && tracked->role == ROLE_SERVER) {
-		__u64 cookie = tracked->socket_id;
-		const struct owner *accepted = bpf_map_lookup_elem(&accept_owners, &cookie);
+		const struct owner *accepted = find_accept_owner(tracked->socket_id, tp);
 
 		if (accepted)
 			owner = accepted;

@@ -82,9 +82,9 @@ struct {
 	__type(value, struct capture_losses);
 } losses SEC(".maps");
 
-/* socket cookie → the task that accept() returned to. Written by accept.bpf.c, deleted when the
- * socket is destroyed, counted in losses.owners_full when full. A map of its own because the
- * pointer that the fd leads to is no typed pointer and can not reach the socket's storage. */
+/* socket cookie, or address if it has none yet → the task that accept() returned to. Written by
+ * accept.bpf.c, deleted when the socket is destroyed, counted in losses.owners_full when full. A map
+ * of its own because the fd leads to no typed pointer, which can not reach the socket's storage. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
