@@ -11,13 +11,16 @@
 /* Of tracked_socket.holder_look: a walk through the fd tables did not find the socket. */
 #define IN_NO_FD_TABLE 255
 
+/* So long a connection must be open before somebody goes and asks who holds it. */
+#define STRANGER_AGE_NS 100000000
+
 /* What user space says of a look, and what it hears. */
 struct look {
 	__u8 walk;	      /* through the fd tables: the number of the last one, 1 to 254 */
 	__u8 follows_walk;    /* that walk belongs to this look */
 	__u8 replaces_owners; /* whoever the walk did not see holding his socket loses it */
 	__u8 number;	      /* of this look, 1 to 255 */
-	__u32 strangers;      /* sockets that no walk has looked for yet */
+	__u32 strangers;      /* sockets of some age that no walk has looked for yet */
 	__u32 wrong_owners;   /* sockets that others hold, but not their owner */
 	__u32 filled;	      /* rows in look_rows */
 };
@@ -100,8 +103,13 @@ static __always_inline void adopt_subflow(struct tracked_socket *tracked, struct
 	note_inode(tracked, sk);
 }
 
-/* Whether the owner is known as well as fd tables tell it. */
-static __always_inline void count_doubts(struct tracked_socket *tracked, struct look *look)
+/*
+ * Whether the owner is known as well as fd tables tell it. A walk through them takes as long as a
+ * look, and on a busy server each look meets a connection that began a moment ago and will soon be
+ * gone: nobody asks for the owner of those.
+ */
+static __always_inline void count_doubts(struct tracked_socket *tracked, struct look *look,
+					 __u64 now_ns)
 {
 	const struct owner *owner = &tracked->owner;
 
@@ -111,7 +119,8 @@ static __always_inline void count_doubts(struct tracked_socket *tracked, struct 
 		if (owner->pid && tracked->holder_look == look->walk && owner->look != look->walk)
 			look->wrong_owners++;
 	} else if (!tracked->holder_look && owner->evidence != OWNER_CONNECT &&
-		   owner->evidence != OWNER_ACCEPT) {
+		   owner->evidence != OWNER_ACCEPT &&
+		   now_ns - tracked->opened_ns >= STRANGER_AGE_NS) {
 		look->strangers++;
 	}
 }

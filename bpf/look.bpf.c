@@ -141,6 +141,7 @@ int look_at_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct connection_row *row;
 	struct sock *sk = ctx->sk;
 	struct tcp_sock *tp;
+	__u64 now_ns;
 	__u32 place;
 	int state;
 
@@ -155,9 +156,10 @@ int look_at_sockets(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!row)
 		return PAUSE;
 	adopt_subflow(tracked, tp, sk, look);
-	count_doubts(tracked, look);
+	now_ns = bpf_ktime_get_boot_ns();
+	count_doubts(tracked, look, now_ns);
 	__builtin_memset(row, 0, sizeof(*row));
-	fill_row(row, tracked, tp, KIND_SNAPSHOT, bpf_ktime_get_boot_ns());
+	fill_row(row, tracked, tp, KIND_SNAPSHOT, now_ns);
 	row->state = state;
 	if (state == TCP_LISTEN)
 		fill_queue(row, sk);

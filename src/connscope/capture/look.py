@@ -102,7 +102,8 @@ class SocketLook(Resource):
         """All open TCP sockets, connections and listeners, as rows of kind ``snapshot``.
 
         Owners are compared with the fd tables of all processes when `owner_check_interval_s` has
-        passed, and at once if there is a socket of which no event told the owner.
+        passed, and at once if a socket of which no event told the owner is open for a tenth of a
+        second.
         """
         if not self._has_looked:
             return self._first_look()
