@@ -16,7 +16,7 @@ import pytest
 from connscope.capture.btf import BtfTier
 from connscope.config import Config
 from connscope.row.words import OwnerEvidence, State
-from tests.kernel.recorder import Recorder, comm
+from tests.kernel.recorder import comm
 from tests.kernel.watched import connect, line, running, shown, shown_ends, started
 
 PROVEN = (OwnerEvidence.FD_TABLE, OwnerEvidence.ACCEPT)
