@@ -1,7 +1,7 @@
 """Runs the kernel tests on other kernels and writes docs/support.md.
 
 python -m vmtest [--kernel NAME] [--tier TIER] [--condition NAME] [--all]
-        [--brief] [--tests FILE] [--record] [--missing] [--shell]
+        [--brief] [--tests FILE…] [--record] [--missing] [--shell]
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import argparse
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -53,11 +55,12 @@ def main() -> int:
     parser.add_argument("--condition", choices=[each.name for each in CONDITIONS])
     parser.add_argument("--all", action="store_true", help="every kernel, every condition")
     parser.add_argument("--brief", action="store_true", help="only the core of the contract")
-    parser.add_argument("--tests", help="only these: a file or folder")
+    parser.add_argument("--tests", nargs="+", help="only these files or folders")
     parser.add_argument("--record", action="store_true", help="into docs/support.md, as with --all")
     parser.add_argument("--missing", action="store_true", help="only what is not there yet")
     parser.add_argument("--shell", action="store_true", help="a shell in the guest instead")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # and so ends the guest
     cache = Path(os.environ.get("VMTEST_CACHE") or Path.home() / ".cache/connscope/vmtest")
     archive = Archive(cache, os.environ.get("VMTEST_MIRROR", MIRROR))
     lines, facts = list[Line](), facts_of()
@@ -65,12 +68,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=cache) as snapshot:
         take_snapshot(Path(snapshot))
         for kernel in kernels_of(asked):
-            found = run_kernel(kernel, archive, Path(snapshot), asked)
-            lines += found
-            if found and not asked.shell:
-                say(table_of(found, TIERS))
-            if (asked.all or asked.record) and not asked.shell:
-                record(kernel, found, facts)
+            for found in run_kernel(kernel, archive, Path(snapshot), asked):
+                lines += found
+                if not asked.shell:
+                    say(table_of(found, TIERS))
+                if asked.all or asked.record:
+                    record(kernel, found, facts)
     if asked.shell or (asked.missing and not lines):
         return 0
     return exit_code(lines, [asked.tier] if asked.tier else TIERS)
@@ -86,7 +89,7 @@ def kernels_of(asked: argparse.Namespace) -> list[Kernel]:
 def tests_of(asked: argparse.Namespace) -> list[str]:
     """Files and folders; none for those of each condition."""
     if asked.tests:
-        return [str(asked.tests)]
+        return list(asked.tests)
     if asked.brief:
         return list(BRIEF)
     return [] if asked.all or asked.kernel else [HEART]
@@ -113,17 +116,17 @@ def conditions_of(asked: argparse.Namespace, kernel: Kernel) -> list[Condition]:
 
 def run_kernel(
     kernel: Kernel, archive: Archive, snapshot: Path, asked: argparse.Namespace
-) -> list[Line]:
-    """All its conditions, a boot for each command line."""
+) -> Iterator[list[Line]]:
+    """All its conditions, a boot for each command line; what each boot has found."""
     try:
         installed = archive.install(kernel)
     except ArchiveError as error:
         say(f"kernel {kernel.name} can not be had: {error}")
-        return [
+        yield [
             Line(kernel.name, each.name, cells_of([], kernel, each, TIERS))
             for each in conditions_of(asked, kernel)
         ]
-    found = list[Line]()
+        return
     for append, group in groupby(conditions_of(asked, kernel), lambda each: each.boot):
         together = list(group)
         say(f"kernel {installed.release} {append}")
@@ -142,13 +145,14 @@ def run_kernel(
         seconds = round(time.monotonic() - start)
         say(f"{seconds} s {ended}")
         told = (share / "results.jsonl").read_text().splitlines()
+        found = list[Line]()
         for each in together:
             cells = cells_of(told, kernel, each, TIERS)
             files = {file for cell in cells.values() for file in cell.files}
             line = Line(installed.release, each.name, cells, seconds, files=tuple(sorted(files)))
             found.append(line)
         keep_logs(share, f"{installed.release} {append}".strip().replace(" ", "-"))
-    return found
+        yield found
 
 
 def keep_logs(share: Path, name: str) -> None:
