@@ -35,12 +35,17 @@ export function overlap(a: Rectangle, b: Rectangle, gap: number): boolean {
     && a.top < b.bottom + gap && b.top < a.bottom + gap;
 }
 
+/** A slot as one number: columns and rows stay far below 32,768. */
+function keyOf(column: number, row: number): number {
+  return (row << 16) ^ (column & 0xffff);
+}
+
 export class District {
   #left = 0;
   #right: number;
   #top = 0;
   #bottom: number;
-  readonly #owners = new Map<string, string>();
+  readonly #owners = new Map<number, string>();
   /** Where slot (0, 0) is. */
   origin: Point = { x: 0, y: 0 };
 
@@ -75,16 +80,16 @@ export class District {
     };
   }
 
-  owner(slot: Slot): string | undefined {
-    return this.#owners.get(`${slot.column},${slot.row}`);
+  owner({ column, row }: Slot): string | undefined {
+    return this.#owners.get(keyOf(column, row));
   }
 
-  own(slot: Slot, id: string): void {
-    this.#owners.set(`${slot.column},${slot.row}`, id);
+  own({ column, row }: Slot, id: string): void {
+    this.#owners.set(keyOf(column, row), id);
   }
 
-  free(slot: Slot): void {
-    this.#owners.delete(`${slot.column},${slot.row}`);
+  free({ column, row }: Slot): void {
+    this.#owners.delete(keyOf(column, row));
   }
 
   get owned(): number {
@@ -104,19 +109,37 @@ export class District {
 
   /** The free slot nearest to a point (the middle if there is none), or null if all are owned. */
   nearestFree(to: Point | null): Slot | null {
-    const target = to ?? this.middle();
-    let best: Slot | null = null;
-    let bestDistance = Infinity;
-    for (const slot of this.slots()) {
-      if (this.owner(slot) !== undefined) continue;
-      const place = this.at(slot);
-      const distance = (place.x - target.x) ** 2 + (place.y - target.y) ** 2;
-      if (distance < bestDistance) {
-        best = slot;
-        bestDistance = distance;
+    return this.#nearest(to ?? this.middle(), 1, true)[0] ?? null;
+  }
+
+  /** The `most` slots nearest to a point, the nearest first. */
+  nearest(to: Point, most: number): Slot[] {
+    return this.#nearest(to, most, false);
+  }
+
+  /** In numbers and without a generator: a first layout asks this thousands of times. */
+  #nearest(to: Point, most: number, free: boolean): Slot[] {
+    const found: Slot[] = [];
+    const distances: number[] = [];
+    let farthest = Infinity;
+    for (let row = this.#top; row <= this.#bottom; row += 1) {
+      const dy = this.origin.y + row * SLOT_HEIGHT - to.y;
+      if (dy * dy >= farthest) continue;
+      const dx = this.origin.x + ((row & 1) === 0 ? 0 : SLOT_WIDTH / 2) - to.x;
+      for (let column = this.#left; column <= this.#right; column += 1) {
+        const distance = (dx + column * SLOT_WIDTH) ** 2 + dy * dy;
+        if (distance >= farthest || (free && this.#owners.has(keyOf(column, row)))) continue;
+        let index = Math.min(found.length, most - 1);
+        for (; index > 0 && distance < (distances[index - 1] ?? 0); index -= 1) {
+          distances[index] = distances[index - 1] ?? 0;
+          found[index] = found[index - 1] ?? { column, row };
+        }
+        distances[index] = distance;
+        found[index] = { column, row };
+        if (found.length === most) farthest = distances[most - 1] ?? 0;
       }
     }
-    return best;
+    return found;
   }
 
   middle(): Point {

@@ -23,30 +23,52 @@ const SAME_FOR_ALL = new Set(["executable"]);
 
 /** Rectangles that are taken, in cells, so that a test looks at few. */
 class Taken {
-  #cells = new Map<string, Rectangle[]>();
+  #cells = new Map<number, Rectangle[]>();
 
   /** Takes a rectangle if nothing is there. */
   take(one: Rectangle): boolean {
-    const keys = [...this.#keys(one)];
-    for (const key of keys) {
-      for (const other of this.#cells.get(key) ?? []) {
-        if (one.left < other.right && other.left < one.right
-          && one.top < other.bottom && other.top < one.bottom) return false;
+    const [left, right] = [Math.floor(one.left / 64), Math.floor(one.right / 64)];
+    const [top, bottom] = [Math.floor(one.top / 32), Math.floor(one.bottom / 32)];
+    for (let y = top; y <= bottom; y += 1) {
+      for (let x = left; x <= right; x += 1) {
+        const cell = this.#cells.get((y << 16) ^ (x & 0xffff));
+        if (cell && !isFree(one, cell)) return false;
       }
     }
-    for (const key of keys) {
-      const cell = this.#cells.get(key);
-      if (cell) cell.push(one);
-      else this.#cells.set(key, [one]);
+    for (let y = top; y <= bottom; y += 1) {
+      for (let x = left; x <= right; x += 1) {
+        const key = (y << 16) ^ (x & 0xffff);
+        const cell = this.#cells.get(key);
+        if (cell) cell.push(one);
+        else this.#cells.set(key, [one]);
+      }
     }
     return true;
   }
+}
 
-  *#keys({ left, right, top, bottom }: Rectangle): Generator<string> {
-    for (let x = Math.floor(left / 64); x <= Math.floor(right / 64); x += 1) {
-      for (let y = Math.floor(top / 32); y <= Math.floor(bottom / 32); y += 1) yield `${x},${y}`;
-    }
+function isFree(one: Rectangle, taken: readonly Rectangle[]): boolean {
+  for (const other of taken) {
+    if (one.left < other.right && other.left < one.right
+      && one.top < other.bottom && other.top < one.bottom) return false;
   }
+  return true;
+}
+
+/** Widths that were measured, by font and words: each is asked for at every frame. */
+const widths = new Map<string, number>();
+const MOST_WIDTHS = 5000;
+
+function widthOf(context: CanvasRenderingContext2D, words: string, font: string): number {
+  const key = `${font}|${words}`;
+  let width = widths.get(key);
+  if (width === undefined) {
+    context.font = font;
+    width = context.measureText(words).width;
+    if (widths.size >= MOST_WIDTHS) widths.clear();
+    widths.set(key, width);
+  }
+  return width;
 }
 
 export function drawLabels(frame: Frame, scene: Scene): void {
@@ -68,8 +90,7 @@ function drawBoxNames(frame: Frame, scene: Scene, taken: Taken): void {
     const whole = part === 0 ? box : `${box} (${part + 1})`;
     const name = elided(whole, Math.max(4, Math.floor(width / 8) - 2));
     const { x, y } = screenOf(frame, { x: rectangle.left, y: rectangle.top });
-    context.font = BOX_FONT;
-    const half = context.measureText(name).width / 2;
+    const half = widthOf(context, name, BOX_FONT) / 2;
     taken.take({ left: x, right: x + 18 + 2 * half, top: y, bottom: y + 22 });
     text(frame, name, x + 9 + half, y + 12, BOX_FONT, frame.palette.muted);
   }
@@ -101,11 +122,10 @@ function drawName(frame: Frame, mark: Mark, taken: Taken): void {
   if (!visible(frame, at, 80)) return;
   const near = camera.zoom >= DETAIL_ZOOM && !SAME_FOR_ALL.has(mark.node.kind);
   const whole = near ? elided(mark.node.detail, NAME_LETTERS + 2) : "";
-  context.font = NAME_FONT;
   const top = at.y + radiusOf(frame, mark) + 4;
   for (const [letters, detail] of [[NAME_LETTERS, whole], [NAME_LETTERS, ""], [SHORT_LETTERS, ""]] as const) {
     const name = elided(mark.node.label, letters);
-    const half = Math.max(context.measureText(name).width, detail.length * 5.2) / 2 + 2;
+    const half = Math.max(widthOf(context, name, NAME_FONT), detail.length * 5.2) / 2 + 2;
     const bottom = top + (detail ? 27 : 14);
     if (!taken.take({ left: at.x - half, right: at.x + half, top, bottom })) continue;
     text(frame, name, at.x, top + 6, NAME_FONT, palette.text);
@@ -125,8 +145,7 @@ function drawReasons(frame: Frame, scene: Scene, taken: Taken): void {
     if (!curve) continue;
     const at = pointAt(curve, 0.5);
     const reason = elided(problemOf(line.edge), 28);
-    frame.context.font = REASON_FONT;
-    const half = frame.context.measureText(reason).width / 2 + 3;
+    const half = widthOf(frame.context, reason, REASON_FONT) / 2 + 3;
     const length = Math.hypot(curve.end.x - curve.start.x, curve.end.y - curve.start.y);
     if (length < half * 0.8 || !visible(frame, at, 0)) continue;
     // On a short line the words would hide it: they go above.
