@@ -156,11 +156,11 @@ def run_kernel(
 
 
 def keep_logs(share: Path, name: str) -> None:
-    """The console and the lines of the guest."""
+    """The console, the lines of the guest and what doctor says there."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    for part in ("console", "results.jsonl"):
-        if (share / part).exists():
-            shutil.copyfile(share / part, LOGS / f"{name}.{part}")
+    for part in share.iterdir():
+        if part.name.startswith(("console", "results.jsonl", "doctor.")):
+            shutil.copyfile(part, LOGS / f"{name}.{part.name}")
     shutil.rmtree(share)
 
 

@@ -47,9 +47,13 @@ def run_tests(condition: Condition, plan: dict[str, Any]) -> int:
         line = {"what": "tiers", "condition": condition.name, "tiers": tiers}
         print(json.dumps(line), file=results)
     os.environ.update(condition.environment)
+    os.environ["TEST_FEXIT"] = "1"  # nothing forbids it to root here
     os.environ["TEST_SCALE"] = str(plan["scale"])
     os.environ["VMTEST_CONDITION"] = condition.name
     os.environ["VMTEST_TIERS"] = " ".join(name for name, reason in tiers.items() if not reason)
+    with (SHARE / f"doctor.{condition.name.replace(' ', '-')}").open("w") as doctor:
+        command = [sys.executable, "-m", "connscope.cli", "doctor"]
+        subprocess.run(command, check=False, stdout=doctor)  # noqa: S603  # this program
     tests = plan["tests"] or condition.tests
     options = ["-q", "-p", "no:cacheprovider", "-p", "vmtest.selection", "--color=no"]
     os.execv(  # noqa: S606  # the same

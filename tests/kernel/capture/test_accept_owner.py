@@ -8,14 +8,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from connscope.capture.accept_owner import BY_CALL, BY_FEXIT, OWNER, AcceptOwner
 from connscope.capture.btf import BtfTier
 from connscope.config import Config
 from connscope.errors import NotPermittedError
+from connscope.row.columns import ROW
 from connscope.row.words import Group, Kind, OwnerEvidence, Role
 from tests.kernel.recorder import Recorder, pick
+from tests.surroundings import FEXIT_EXPECTED
+
+COMPARED = {
+    *("kind", "known", "role", "connection_id", "socket_id", "netns", "state", "left_state"),
+    *(f"{side}_{what}" for side in ("local", "peer") for what in ("address", "port")),
+    *("bytes_sent", "bytes_received", "unread_bytes", "closed_by", "error", "failure"),
+    *("isn_local", "isn_peer"),
+}
 
 
 def fork(run: Callable[[], object]) -> int:
@@ -75,6 +85,34 @@ def test_auto_is_exact_where_fexit_can_be_loaded(recorder: Recorder) -> None:
     assert (closed["pid"], closed["owner_evidence"]) == (worker, expected)
     accepted = pick(recorder.rows, port, Kind.ACCEPTED)
     assert accepted["pid"].tolist() == ([worker] if fexit else [])
+
+
+def test_fexit_tells_the_same_rows_with_better_evidence() -> None:
+    """Of one connection the rows with and without it are the same, but for who is its owner and
+    how that is known; where fexit may not be loaded there is no difference at all."""
+    same = [name for name in ROW.names or () if name in COMPARED]
+    with BtfTier(Config(accept_owner="listener")) as plain, BtfTier(Config()) as auto:
+        worker, port = served_by_worker()
+        told = []
+        for tier in (plain, auto):
+            recorder = Recorder(tier)
+            recorder.of_port(port, Kind.UNLISTENED)
+            recorder.of_port(port, Kind.CLOSED, count=2)
+            rows = pick(recorder.rows, port, *set(Kind) - {Kind.ACCEPTED})
+            told.append(rows[np.lexsort((rows["role"], rows["kind"]))])
+        fexit = auto.parts[BY_FEXIT].works
+
+    assert fexit or not FEXIT_EXPECTED, auto.parts[BY_FEXIT]
+    without, better = told
+    assert len(better) == 6
+    assert np.array_equal(better[same], without[same])
+    accepted = (better["role"] == Role.SERVER) & (better["kind"] == Kind.CLOSED)
+    assert without["owner_evidence"][accepted].tolist() == [OwnerEvidence.CLOSE]
+    found = OwnerEvidence.ACCEPT if fexit else OwnerEvidence.CLOSE
+    assert better["owner_evidence"][accepted].tolist() == [found]
+    assert better["pid"][accepted].tolist() == [worker]
+    more = better["exact"] & ~without["exact"]
+    assert more.tolist() == np.where(accepted & fexit, Group.OWNER, 0).tolist()
 
 
 def test_connect_evidence_stays_when_another_process_closes(
