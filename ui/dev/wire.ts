@@ -10,6 +10,7 @@ export class Wire {
   #fresh: [number, string][] = [];
   #numbers = new Map<string, number>();
   #sent = new Map<string, string>();
+  #sentHosts: Network["hosts"] | null = null;
   #sequence = 0;
 
   constructor(private readonly network: Network, readonly view: ViewRequest) {}
@@ -17,11 +18,20 @@ export class Wire {
   snapshot(): object {
     this.#strings.clear();
     this.#sent.clear();
-    return { t: "snapshot", view: { window_s: 15, ...this.view }, ...this.#rows(), hosts: this.network.hosts };
+    this.#sentHosts = null;
+    return { t: "snapshot", view: { window_s: 15, ...this.view }, ...this.#rows(), ...this.#hosts() };
   }
 
   delta(): object {
-    return { t: "delta", ...this.#rows() };
+    return { t: "delta", ...this.#rows(), ...this.#hosts() };
+  }
+
+  /** The hosts, if they are others than those that were sent. */
+  #hosts(): object {
+    const { hosts } = this.network;
+    if (hosts === this.#sentHosts) return {};
+    this.#sentHosts = hosts;
+    return { hosts };
   }
 
   #rows(): object {

@@ -4,7 +4,8 @@ import type { VNode } from "preact";
 import type { HostFact } from "../protocol/facts";
 import { go } from "../session/actions";
 import { shown } from "../session/state";
-import { count, counted, duration, percent } from "../store/units";
+import { counted, duration, percent } from "../store/units";
+import { behindText, lostText } from "../store/words";
 
 const FEW = 3;
 /** A host that reported within this is not silent. */
@@ -18,8 +19,8 @@ export function Health(): VNode {
     <footer class="health" aria-label="Capture">
       {hosts.length === 0 && <span class="muted">No host reports yet</span>}
       {hosts.length <= FEW ? hosts.map((host) => <One key={host.host} host={host} />) : <Many hosts={hosts} />}
-      <span class={`health-lost ${lost > 0 ? "degraded" : ""}`} title={missed > 0 ? `${counted(missed, "report")} of them never came, the others are rows that did not fit somewhere` : "Rows that did not fit somewhere on their way"}>
-        {lost > 0 ? "▲ " : ""}{count(lost)} lost
+      <span class={`health-lost ${lost > 0 ? "degraded" : ""}`} title="Rows that did not fit somewhere on their way, and reports that did not come while later ones did">
+        {lost > 0 ? "▲ " : ""}{lostText(lost, missed)}
       </span>
       <button type="button" class="link" onClick={() => go({ screen: "hosts" }, true)}>{counted(hosts.length, "host")}</button>
     </footer>
@@ -33,8 +34,15 @@ function One({ host }: { host: HostFact }): VNode {
       <span class={`tier tier-${host.tier}`}>{host.tier}</span>
       <Completeness host={host} />
       {host.silent_s > SILENT_S && <span class="degraded">▲ silent for {duration(host.silent_s)}</span>}
+      <Behind hosts={[host]} />
     </span>
   );
+}
+
+/** How late what is shown of these hosts is; nothing if it is of now. */
+export function Behind({ hosts }: { hosts: readonly HostFact[] }): VNode | null {
+  const text = behindText(hosts);
+  return text === "" ? null : <span class="degraded" title="What was open then is not shown; what ended is counted as it arrives">▲ {text}</span>;
 }
 
 /** The audit's sentence, else the share. */
@@ -62,6 +70,7 @@ function Many({ hosts }: { hosts: readonly HostFact[] }): VNode {
       {[...tiers].map(([tier, number]) => <span key={tier} class="health-host"><span class={`tier tier-${tier}`}>{tier}</span>{counted(number, "host")}</span>)}
       {worst && <span class={(worst.completeness ?? 1) < 1 ? "degraded" : ""}>{(worst.completeness ?? 1) < 1 ? `▲ ${worst.name || worst.host} ${percent(worst.completeness ?? 0)} complete` : "all complete"}</span>}
       {silent > 0 && <span class="degraded">▲ {counted(silent, "host")} silent</span>}
+      <Behind hosts={hosts} />
     </>
   );
 }

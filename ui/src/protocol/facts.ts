@@ -90,6 +90,8 @@ export interface HostFact {
   missed?: number;
   limits: string[];
   silent_s: number;
+  /** How long its last report that was late had waited; absent once what is shown is of now. */
+  behind_s?: number;
   connections: number;
   listeners: number;
   last_seen_at?: string;

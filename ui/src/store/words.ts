@@ -1,6 +1,6 @@
 /** What is known of a node or edge, said in words. */
-import type { ConnectionFact, EdgeFact, ListenerFact, NodeFact } from "../protocol/facts";
-import { count, counted, endpoint, micros, percent, rate } from "./units";
+import type { ConnectionFact, EdgeFact, HostFact, ListenerFact, NodeFact } from "../protocol/facts";
+import { count, counted, duration, endpoint, micros, percent, rate } from "./units";
 
 const KINDS: Record<string, string> = {
   executable: "program", namespace: "network namespace", cidr: "network",
@@ -107,6 +107,21 @@ export const REACH: Record<string, string> = {
 /** `0.0.0.0:443/tcp`. */
 export function listenerText(one: Pick<ListenerFact, "address" | "port" | "protocol">): string {
   return `${endpoint(one.address, one.port)}/${one.protocol}`;
+}
+
+/** `reports 12 s behind` of one host, `2 of 30 hosts up to 12 s behind` of many; empty if none is. */
+export function behindText(hosts: readonly HostFact[]): string {
+  const late = hosts.filter((host) => (host.behind_s ?? 0) > 0);
+  const [first] = late;
+  if (!first) return "";
+  const most = duration(Math.max(...late.map((host) => host.behind_s ?? 0)));
+  if (hosts.length === 1) return `reports ${most} behind`;
+  return `${late.length} of ${counted(hosts.length, "host")} up to ${most} behind`;
+}
+
+/** `41 lost, of these 3 reports that never came`. */
+export function lostText(lost: number, missed: number): string {
+  return `${count(lost)} lost${missed > 0 ? `, of these ${counted(missed, "report")} that never came` : ""}`;
 }
 
 /** A column of a connection as text; empty if it is not known. */

@@ -1,7 +1,7 @@
 /** The hosts: how each is captured, what that promises, and what it can not. */
 import type { VNode } from "preact";
 
-import { Completeness, SILENT_S } from "../panels/health";
+import { Behind, Completeness, SILENT_S } from "../panels/health";
 import type { HostFact } from "../protocol/facts";
 import { shown } from "../session/state";
 import { counted, duration } from "../store/units";
@@ -32,7 +32,7 @@ function One({ host }: { host: HostFact }): VNode {
       <dl>
         <dt>complete</dt><dd><Completeness host={host} /></dd>
         <dt>lost</dt><dd class={host.lost > 0 ? "degraded" : ""}>{host.lost > 0 ? "▲ " : ""}{counted(host.lost, "row")}{(host.missed ?? 0) > 0 && `, of these ${counted(host.missed ?? 0, "report")} that never came`}</dd>
-        <dt>last report</dt><dd class={host.silent_s > SILENT_S ? "degraded" : ""}>{host.silent_s > SILENT_S ? "▲ " : ""}{duration(host.silent_s)} ago</dd>
+        <dt>last report</dt><dd class={host.silent_s > SILENT_S ? "degraded" : ""}>{host.silent_s > SILENT_S ? "▲ " : ""}{duration(host.silent_s)} ago <Behind hosts={[host]} /></dd>
         <dt>sees</dt><dd>{counted(host.connections, "connection")}, {counted(host.listeners, "listener")}</dd>
       </dl>
       <ul class="groups" aria-label="What is known">

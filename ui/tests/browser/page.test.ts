@@ -176,6 +176,25 @@ test("completeness, tier and loss are in sight on every screen", async () => {
   }
 });
 
+test("how late reports are, and which never came, is in sight on every screen until it is over", async () => {
+  const rig = await openPage({ hosts: 2 });
+  const { network } = rig.feed;
+  const health = rig.page.locator(".health");
+  network.hosts = network.hosts.map((host, index) => (index === 0 ? { ...host, behind_s: 12.4, missed: 3 } : host));
+  await step(rig);
+  for (const key of ["m", "t", "l", "o"]) {
+    await rig.page.keyboard.press(key);
+
+    await expect.poll(() => health.textContent()).toMatch(/host-1.*reports 12 s behind.*host-2.*of these 3 reports that never came/);
+  }
+  expect(await rig.page.locator(".host").first().textContent()).toContain("reports 12 s behind");
+
+  network.hosts = network.hosts.map((host) => ({ ...host, behind_s: 0 }));
+  await step(rig);
+
+  await expect.poll(() => health.textContent()).not.toContain("behind");
+});
+
 test("another version of the server asks for a reload", async () => {
   const rig = await openPage();
   rig.feed.version = "0.2.0";

@@ -5,7 +5,7 @@ import { Network } from "../../dev/network";
 import { START, readPlace, writePlace } from "../../src/store/address";
 import { edgeValue, scaleOf, steadyScale, stepOf } from "../../src/store/metric";
 import { bytes, clock, duration, elided, endpoint, micros, percent, rate } from "../../src/store/units";
-import { describeEdge, describeNode, explainReasons, labelOfId, portsText, problemOf, reasonsText } from "../../src/store/words";
+import { behindText, describeEdge, describeNode, explainReasons, labelOfId, lostText, portsText, problemOf, reasonsText } from "../../src/store/words";
 import { Order, asText, sort } from "../../src/table/order";
 
 describe("units", () => {
@@ -74,6 +74,22 @@ describe("words", () => {
 
   test("ports are named, the rest is counted", () => {
     expect([portsText([], 2), portsText([443], 2), portsText([1, 2, 3, 4], 2)]).toEqual(["no port known", "port 443", "ports 1, 2 and 2 more"]);
+  });
+});
+
+describe("doubt in words", () => {
+  const [host] = new Network({ nodes: 1, hosts: 1 }).hosts;
+  if (!host) throw new Error("no host");
+
+  test("of one host how late it is, of many how many are", () => {
+    const late = { ...host, behind_s: 12.4 };
+
+    expect([behindText([host]), behindText([late]), behindText([host, late, host])])
+      .toEqual(["", "reports 12 s behind", "1 of 3 hosts up to 12 s behind"]);
+  });
+
+  test("reports that never came are named beside what is lost", () => {
+    expect([lostText(38, 0), lostText(1041, 3)]).toEqual(["38 lost", "1,041 lost, of these 3 reports that never came"]);
   });
 });
 
