@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -34,6 +35,9 @@ class Child:
         self._exit_code: int | None = None
         sys.stdout.flush()
         sys.stderr.flush()
+        # A collection writes to every object it looks at, which takes a page of its own for each
+        # process: what is there now stays out of it and is shared.
+        gc.freeze()
         self.pid = os.fork()
         if not self.pid:
             os._exit(_do(name, work))

@@ -27,8 +27,7 @@ __all__ = ("SocketLook",)
 Result = TypeVar("Result")
 
 LAST_WALK, LAST_LOOK = 254, 255
-FIRST_ROWS_MAX = 16384
-"""3.5 MiB of the kernel's memory; more is asked for once there are more sockets."""
+ROWS_SPARE = 1024
 
 
 class SocketLook(Resource):
@@ -63,7 +62,7 @@ class SocketLook(Resource):
         self._walked_s = -math.inf
         self._walk_number = self._number = 0
         self._has_looked = False
-        self._walks = SocketWalks(core, knobs, FIRST_ROWS_MAX)
+        self._walks = SocketWalks(core, knobs, _room_for(count_tcp_sockets()))
 
     def _tag_hidden_sockets(self, shown: Rows) -> bool:
         """Finds what is in no fd table, where the kernel counts more sockets than were shown.
@@ -139,7 +138,7 @@ class SocketLook(Resource):
         rows["tier"] = Tier.BTF
         give_listeners_owner(rows)
         if len(rows) > self._walks.rows_max:
-            self._make_room(len(rows) + len(rows) // 8)
+            self._make_room(_room_for(len(rows)))
         return rows
 
     def _make_room(self, rows_max: int) -> None:
@@ -174,3 +173,8 @@ class SocketLook(Resource):
     def close(self) -> None:
         """Unloads everything; a second call does nothing."""
         self._walks.close()
+
+
+def _room_for(sockets: int) -> int:
+    """How many rows to have memory of the kernel's for."""
+    return sockets + sockets // 8 + ROWS_SPARE

@@ -74,7 +74,7 @@ class Slots:
         count = len(rows)
         if count > self._free_count:
             needed = len(self._rows) + count - self._free_count
-            self._grow(1 << (needed - 1).bit_length())
+            self._grow(needed + needed // 4)
         self._free_count -= count
         slots = self._free[self._free_count : self._free_count + count].copy()
         self.put(slots, rows)
