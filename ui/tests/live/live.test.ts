@@ -117,6 +117,34 @@ test.each([["host", "host:"], ["executable", "executable:"], ["port", "port:"]])
   await expect.poll(async () => Object.keys(await page.evaluate(() => window.__test.positions())).filter((id) => id.startsWith(start)).length).toBeGreaterThan(0);
 });
 
+test("the page's own connection to connscope is counted, and shown only when asked for", async () => {
+  const page = await open("?group=port&limit=2000");
+  const own = page.locator(".own");
+  const linesHere = (): Promise<number> => page.evaluate(
+    (end) => window.__test.lines().filter((id) => id.endsWith(end)).length, `>port:tcp/${machine.port}`,
+  );
+
+  await expect.poll(() => own.textContent()).toMatch(/^[1-9]\d* of connscope itself hidden/);
+  expect(await linesHere()).toBe(0);
+
+  await own.getByRole("button").click();
+
+  await expect.poll(linesHere).toBe(1);
+});
+
+test("is:own leaves connscope's own connections alone, -is:own all others", async () => {
+  const port = await oneOf("1");
+  const page = await open("?group=port&limit=2000&filter=is:own");
+  await lineTo(page, machine.port);
+
+  expect(await page.evaluate((end) => window.__test.lines().some((id) => id.endsWith(end)), `>port:tcp/${port}`)).toBe(false);
+
+  await page.fill("#query", "-is:own");
+  await lineTo(page, port);
+
+  expect(await page.evaluate((end) => window.__test.lines().some((id) => id.endsWith(end)), `>port:tcp/${machine.port}`)).toBe(false);
+});
+
 test("a connect that fails is a failing line with its reason", async () => {
   const port = await oneOf("refused");
   const page = await open(`?group=executable&filter=port:${port}&view=table`);
