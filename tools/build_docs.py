@@ -129,8 +129,8 @@ only where accept is watched (`accept_owner`).
 {table}
 
 - UDP flows, one for each socket and peer, are counted in `btf` if `udp` is on ([udp.md](udp.md)).
-  In `netlink` and `procfs` there are UDP sockets, without traffic, and nothing is told of them.
-- `btf` and `netlink` tell every close, or count it as lost. `procfs` tells those of connections
+  In `kprobe`, `netlink` and `procfs` there are UDP sockets, without traffic, and nothing is told of them.
+- `btf`, `kprobe` and `netlink` tell every close, or count it as lost. `procfs` tells those of connections
   that two looks have shown.
 - `netlink` and `procfs` do not see the connections of a network namespace that has neither a
   process nor a mount. When a connection opened is in their opened row, not in their closed row. In

@@ -29,11 +29,17 @@ INSTEAD: dict[tuple[Tier, str, str], dict[Group, Certainty]] = {
 }
 """What is claimed instead of a group, of one role of a kind."""
 
+INSTEAD |= {
+    (Tier.KPROBE, kind, role): groups
+    for (tier, kind, role), groups in INSTEAD.items()
+    if tier == Tier.BTF
+}
+
 QUEUED = {"accept_queue_overflow"}
 """Connections that wait to be accepted when they are looked at: then nobody holds them, and without
 BPF those that are accepted and close before the next look have no owner."""
 
-OLDER = {Tier.BTF: {Group.LIFE: U, Group.OWNER: E}}
+OLDER = {tier: {Group.LIFE: U, Group.OWNER: E} for tier in (Tier.BTF, Tier.KPROBE)}
 """The same of connections that are older than the tier: nobody knows when they opened, and the
 owner is who holds the socket, not who made it."""
 

@@ -32,6 +32,7 @@ from connscope.row.words import (
 from tests.kernel.extraordinary import ENDED_BY, ERRORS, INSTEAD, OLDER, QUEUED, WIPED
 from tests.kernel.promises import Close, Told
 from tests.kernel.recorder import comm
+from tests.kernel.tiers_here import SEES_ALL
 from tests.kernel.traffic.agreement import ROLES, rows_of
 
 __all__ = ("assert_promises_kept",)
@@ -73,7 +74,7 @@ class Case:
         if tier == Tier.NETLINK and not self.told.looked:
             # What happened to be in a look has an owner, and its role is no guess.
             found |= {Group.OWNER: None, Group.ENDS: Certainty.ESTIMATED}
-        if tier != Tier.BTF and self.kind in QUEUED and role == "server":
+        if tier not in SEES_ALL and self.kind in QUEUED and role == "server":
             found |= {Group.OWNER: None}
         return found
 
@@ -162,7 +163,7 @@ def check_owner(case: Case) -> None:
         assert 0 <= int(row["process_start_ns"]) - started_ns < TICK_NS, case
     events = {"client": OwnerEvidence.CONNECT, "server": OwnerEvidence.ACCEPT}
     evidence = {OwnerEvidence.FD_TABLE}
-    if tier == Tier.BTF:
+    if tier in SEES_ALL:
         older = {OwnerEvidence.CLOSE, OwnerEvidence.FD_TABLE}
         evidence = older if case.told.older else {events[end.role]}
     assert row["owner_evidence"] in evidence, case

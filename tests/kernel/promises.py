@@ -13,6 +13,7 @@ from connscope.row.columns import Rows
 from connscope.row.words import Kind, Tier
 from tests.kernel.held_traffic import Hold, Open, Play, Traffic
 from tests.kernel.recorder import PATIENCE_S, Recorder, describe
+from tests.kernel.tiers_here import SEES_ALL
 from tests.kernel.traffic.agreement import rows_of
 from tests.traffic.__main__ import MODULES
 from tests.traffic.kinds import KINDS
@@ -65,7 +66,7 @@ class Told:
         closed = [
             end for end in self.traffic.ends if end.outcome == "closed" and end.protocol == "tcp"
         ]
-        if self.tier == Tier.BTF:
+        if self.tier in SEES_ALL:
             return closed
         seen = {(each.netns, each.local, each.peer) for each in self.traffic.opened}
         return [
@@ -144,7 +145,7 @@ class OwnerLooks:
 
     def __init__(self, recorder: Recorder) -> None:
         self._tier, self._looks, self._enough = cast("Any", recorder.tier), 0, 0
-        if self._tier.tier != Tier.BTF:
+        if self._tier.tier not in SEES_ALL:
             self._count_looks(self._tier.inner)
 
     def _count_looks(self, inner: Any) -> None:
@@ -159,7 +160,7 @@ class OwnerLooks:
 
     def were_enough(self, is_seen: bool) -> bool:
         """Whether all is seen, and there was one whole look more since."""
-        if not is_seen or self._tier.tier == Tier.BTF:
+        if not is_seen or self._tier.tier in SEES_ALL:
             self._enough = 0
             return is_seen
         self._enough = self._enough or self._looks + 1
@@ -199,7 +200,7 @@ def _are_seen(rows: Rows, traffic: Traffic, tier: Tier) -> bool:
     wanted = [
         each
         for each in traffic.opened
-        if each.protocol != "udp" and (each.is_found or tier == Tier.BTF)
+        if each.protocol != "udp" and (each.is_found or tier in SEES_ALL)
     ]
     return all(
         len(rows_of(rows, cast("End", opened[0]), Kind.OPENED)) >= len(opened)

@@ -35,6 +35,7 @@ _E, _A, _U = Certainty.EXACT, Certainty.ESTIMATED, Certainty.UNKNOWN
 
 CONTRACT: dict[Tier, dict[Group, Certainty]] = {
     Tier.BTF: dict(zip(_GROUPS, (_E, _E, _E, _E, _E, _E, _E), strict=True)),
+    Tier.KPROBE: dict(zip(_GROUPS, (_E, _E, _E, _E, _E, _E, _E), strict=True)),
     Tier.NETLINK: dict(zip(_GROUPS, (_A, _E, _A, _A, _A, _A, _U), strict=True)),
     Tier.PROCFS: dict(zip(_GROUPS, (_A, _E, _A, _U, _U, _A, _U), strict=True)),
 }

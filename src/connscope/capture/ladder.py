@@ -36,6 +36,7 @@ Opened = TypeVar("Opened")
 
 LADDER: Mapping[Tier, str] = {
     Tier.BTF: "btf.BtfTier",
+    Tier.KPROBE: "kprobe.KprobeTier",
     Tier.NETLINK: "netlink.NetlinkTier",
     Tier.PROCFS: "procfs.ProcfsTier",
 }

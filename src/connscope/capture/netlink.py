@@ -48,6 +48,7 @@ class NetlinkTier(OpenedTier):
 
     Args:
         config: `netlink_receive_bytes`, `owner_check_interval_s`.
+        hears_news: else only looks are taken.
 
     Attributes:
         tier: of all rows.
@@ -57,8 +58,8 @@ class NetlinkTier(OpenedTier):
     tier = Tier.NETLINK
     kinds: frozenset[Kind] = frozenset((Kind.CLOSED, Kind.LOST))
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, *, hears_news: bool = True) -> None:
+        self._receive_bytes = config.netlink_receive_bytes if hears_news else 0
         self._homes: Homes | None = None
         self._memory = SocketMemory(config.owner_check_interval_s)
         self._waiting = np.empty(0, ROW)
@@ -75,7 +76,7 @@ class NetlinkTier(OpenedTier):
             NotSupportedError: this kernel has no sock_diag for TCP.
             FailedError: it was tried and failed.
         """
-        self._homes = homes = Homes(self._config.netlink_receive_bytes)
+        self._homes = homes = Homes(self._receive_bytes)
         try:
             if not any(home.news for home in homes):
                 self.kinds = frozenset()
@@ -88,7 +89,7 @@ class NetlinkTier(OpenedTier):
     def limits(self) -> tuple[str, ...]:
         """What can not be seen here, and what would help: a sentence for each."""
         homes, said = self._open_homes, list[str]()
-        if not homes.hear_news:
+        if self._receive_bytes and not homes.hear_news:
             said.append("some closed connections are not told: CAP_NET_ADMIN is missing")
         if missing_capabilities(("CAP_SYS_ADMIN",)):
             said.append("other network namespaces are not seen: CAP_SYS_ADMIN is missing")

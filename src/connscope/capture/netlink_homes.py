@@ -25,7 +25,7 @@ class Home(Resource):
 
     Args:
         inode: of the namespace, in which this thread is.
-        receive_bytes: of the news.
+        receive_bytes: of the news; 0: nobody wants any.
 
     Attributes:
         inode: as given.
@@ -37,6 +37,8 @@ class Home(Resource):
         self.inode = inode
         self.news: DestroyNews | None = None
         self.dump = SocketDump()
+        if not receive_bytes:
+            return
         try:
             self.news = DestroyNews(receive_bytes)
         except NotPermittedError:
@@ -56,7 +58,7 @@ class Homes(Resource):
     """All namespaces that may be entered.
 
     Args:
-        receive_bytes: of the news of each.
+        receive_bytes: of the news of each; 0: nobody wants any.
 
     Raises:
         KernelError: not one of them can be looked into.

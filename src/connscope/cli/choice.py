@@ -21,7 +21,7 @@ from connscope.row.words import Kind, Role, State, Tier
 
 __all__ = ("Choice", "add_choice", "add_general", "chosen", "positive", "required")
 
-TIERS = ("auto", "btf", "netlink", "procfs")
+TIERS = ("auto", "btf", "kprobe", "netlink", "procfs")
 DIRECTIONS = {"in": Role.SERVER, "out": Role.CLIENT}
 
 

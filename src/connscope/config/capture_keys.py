@@ -14,7 +14,7 @@ class CaptureKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Every setting of this kind, each documented here and nowhere else."""
 
     tier: Annotated[
-        Literal["auto", "btf", "netlink", "procfs"],
+        Literal["auto", "btf", "kprobe", "netlink", "procfs"],
         Meta(
             description="The way to capture. `auto`: the best that can be had here. Any other: "
             "that one or none."

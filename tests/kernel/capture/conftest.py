@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from connscope.capture.contract import CONTRACT
 from connscope.capture.ladder import Ladder
 from connscope.config import Config, load_config
 from connscope.row.words import Tier, word
 from tests.kernel.recorder import Recorder
+from tests.kernel.tiers_here import TELLS_CLOSES, TIERS_HERE
 from tests.traffic.build import built
 
 
@@ -23,14 +23,14 @@ def contract_config(tier: Tier) -> Config:
     )
 
 
-@pytest.fixture(scope="module", params=list(CONTRACT), ids=word)
+@pytest.fixture(scope="module", params=TIERS_HERE, ids=word)
 def each_tier(request: pytest.FixtureRequest) -> Iterator[Recorder]:
     """Each tier, one for all tests of a file."""
     with Ladder(contract_config(request.param)) as opened:
         yield Recorder(cast("Any", opened))  # it is a tier like any other
 
 
-@pytest.fixture(scope="module", params=[Tier.BTF, Tier.NETLINK], ids=word)
+@pytest.fixture(scope="module", params=TELLS_CLOSES, ids=word)
 def telling_tier(request: pytest.FixtureRequest) -> Iterator[Recorder]:
     """Each tier that tells closes without having looked before."""
     with Ladder(contract_config(request.param)) as opened:

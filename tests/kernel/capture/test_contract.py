@@ -19,9 +19,10 @@ from connscope.config import load_config
 from connscope.kernel.host.network_namespaces import network_namespace
 from connscope.row.address import address_text
 from connscope.row.columns import ROW, Rows
-from connscope.row.words import Group, Kind, Role, State, word
+from connscope.row.words import Group, Kind, Role, State, Tier, word
 from tests.kernel.namespace import Namespace
 from tests.kernel.recorder import Recorder, comm, pick
+from tests.kernel.tiers_here import TIERS_HERE
 
 SENT, RECEIVED = 1234, 56
 ENDS = {
@@ -31,7 +32,7 @@ ENDS = {
 }
 
 
-@pytest.fixture(params=list(CONTRACT), ids=word)
+@pytest.fixture(params=TIERS_HERE, ids=word)
 def capture(request: pytest.FixtureRequest) -> Iterator[Ladder]:
     """Each tier, looking often if it has to look."""
     config = load_config(tier=word(request.param), look_interval_s=0.1, owner_check_interval_s=0)
@@ -134,17 +135,17 @@ def test_listener_comes_and_goes(recorder: Recorder) -> None:
         assert (row["pid"], row["role"]) == (os.getpid(), Role.SERVER)
 
 
-def test_older_sockets_are_in_a_look_and_no_event(listener: socket.socket) -> None:
-    """For every tier: what was there before is shown, not told."""
+@pytest.mark.parametrize("tier", TIERS_HERE, ids=word)
+def test_older_sockets_are_in_a_look_and_no_event(listener: socket.socket, tier: Tier) -> None:
+    """What was there before is shown, not told."""
     client = socket.create_connection(listener.getsockname())
     server, port = listener.accept()[0], listener.getsockname()[1]
     with client, server:
-        for tier in CONTRACT:
-            with Ladder(load_config(tier=word(tier))) as capture:
-                rows = pick(capture.look(), port, Kind.SNAPSHOT)
-                assert not len(pick(capture.events(), port, *Kind)), tier
-            assert sorted(rows["state"].tolist()) == [State.ESTABLISHED] * 2 + [State.LISTEN], tier
-            assert rows["pid"].tolist() == [os.getpid()] * 3, tier
+        with Ladder(load_config(tier=word(tier))) as capture:
+            rows = pick(capture.look(), port, Kind.SNAPSHOT)
+            assert not len(pick(capture.events(), port, *Kind))
+        assert sorted(rows["state"].tolist()) == [State.ESTABLISHED] * 2 + [State.LISTEN]
+        assert rows["pid"].tolist() == [os.getpid()] * 3
 
 
 def test_connections_of_another_namespace_are_told(recorder: Recorder) -> None:

@@ -14,6 +14,7 @@ from tests.kernel.held_traffic import Play, hold
 from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import Told, play, told_of
 from tests.kernel.recorder import Recorder, describe
+from tests.kernel.tiers_here import SEES_ALL
 from tests.kernel.traffic.agreement import rows_of
 from tests.surroundings import FAMILIES
 from tests.traffic.namespace import Namespace, forget_nft, nft
@@ -86,22 +87,25 @@ def test_failed_connect(failures: Told, name: str) -> None:
     """One row with its word, errno and owner where failures are told; else none at all."""
     for end in failed_ends(failures, name):
         rows = rows_of(failures.rows, end, *Kind)
-        if failures.tier == Tier.BTF:
+        if failures.tier in SEES_ALL:
             (row,) = rows
-            check_failed(row, end, name)
+            check_failed(row, end, name, is_returned=failures.tier == Tier.KPROBE)
         else:
             assert not len(rows), describe(rows)
 
 
-def check_failed(row: Any, end: End, name: str) -> None:
-    """What is inferred says that it is."""
+def check_failed(row: Any, end: End, name: str, *, is_returned: bool) -> None:
+    """What is inferred says that it is; of a tier that sees connect() return nothing is."""
     _, failure, error = FAILURES[name]
+    if failure == Failure.UNREACHABLE and is_returned:
+        error = errno.ENETUNREACH
     exact = Group(int(row["exact"]))
     assert (row["kind"], row["failure"], row["error"]) == (Kind.FAILED, failure, error)
     assert (row["pid"], row["owner_evidence"]) == (end.pid, OwnerEvidence.CONNECT)
     assert (row["role"], row["netns"]) == (Role.CLIENT, end.netns)
     assert (row["bytes_sent"], row["bytes_received"]) == (end.sent, 0)
-    inferred = NOTHING if failure != Failure.UNREACHABLE else Group.QUALITY | Group.LIFE
+    is_inferred = failure == Failure.UNREACHABLE and not is_returned
+    inferred = Group.QUALITY | Group.LIFE if is_inferred else NOTHING
     assert exact & ALWAYS == ALWAYS & ~inferred
     assert 0 < row["opened_ns"] < row["closed_ns"]
 

@@ -9,6 +9,7 @@ from connscope.row.words import Group, Kind, Protocol, Role, Tier
 from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import play, told_of
 from tests.kernel.recorder import Recorder
+from tests.kernel.tiers_here import SEES_ALL
 
 SUBFLOWS = {"mptcp": 1, "mptcp_subflows": 2, "mptcp_join_refused": 1}
 
@@ -24,7 +25,7 @@ def test_process_that_moved(each_tier: Recorder) -> None:
     told = told_of(each_tier, play("moved_namespace"))
 
     assert_promises_kept(told, "moved_namespace")
-    assert len(told.claimed) == (4 if told.tier == Tier.BTF else 2)
+    assert len(told.claimed) == (4 if told.tier in SEES_ALL else 2)
 
 
 def test_namespace_without_processes(each_tier: Recorder) -> None:
@@ -32,9 +33,9 @@ def test_namespace_without_processes(each_tier: Recorder) -> None:
     told = told_of(each_tier, play("deleted_namespace"))
 
     assert_promises_kept(told, "deleted_namespace")
-    assert len(told.closes()) == (2 if told.tier == Tier.BTF else 0)
+    assert len(told.closes()) == (2 if told.tier in SEES_ALL else 0)
     (netns,) = {end.netns for end in told.traffic.ends}
-    assert (told.tier == Tier.BTF) == (netns in told.rows["netns"])
+    assert (told.tier in SEES_ALL) == (netns in told.rows["netns"])
 
 
 @pytest.mark.parametrize("kind", SUBFLOWS)

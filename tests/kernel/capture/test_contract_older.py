@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import pytest
 
-from connscope.capture.contract import CONTRACT
 from connscope.capture.ladder import Ladder
 from connscope.row.words import Kind, word
 from tests.kernel.capture.conftest import contract_config
@@ -18,6 +17,7 @@ from tests.kernel.capture.test_contract_endings import looked_at_before
 from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import Told, told_of_older
 from tests.kernel.recorder import Recorder
+from tests.kernel.tiers_here import TIERS_HERE
 from tests.kernel.traffic.agreement import rows_of
 from tests.surroundings import FAMILIES
 from tests.traffic.endings import ENDINGS
@@ -30,7 +30,7 @@ def of_ending(told: Told, place: int) -> Told:
     return replace(told, traffic=replace(told.traffic, ends=ends))
 
 
-@pytest.fixture(scope="module", params=list(CONTRACT), ids=word)
+@pytest.fixture(scope="module", params=TIERS_HERE, ids=word)
 def older(request: pytest.FixtureRequest) -> Iterator[dict[str, Told]]:
     """What each tier tells of each ending; all are open when it comes."""
     with ExitStack() as stack:

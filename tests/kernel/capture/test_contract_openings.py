@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from connscope.row.words import ClosedBy, Tier
+from connscope.row.words import ClosedBy
 from tests.kernel.promised_rows import assert_promises_kept
 from tests.kernel.promises import play, told_of
 from tests.kernel.recorder import Recorder
+from tests.kernel.tiers_here import SEES_ALL
 from tests.surroundings import FAMILIES
 
 BOTH_FAMILIES = (
@@ -39,4 +40,4 @@ def test_who_ended_what_both_opened(each_tier: Recorder) -> None:
     told = told_of(each_tier, play("simultaneous_open"))
     words = sorted(int(close.row["closed_by"]) for close in told.closes())
 
-    assert words == ([ClosedBy.LOCAL, ClosedBy.PEER] if told.tier == Tier.BTF else [0, 0])
+    assert words == ([ClosedBy.LOCAL, ClosedBy.PEER] if told.tier in SEES_ALL else [0, 0])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from connscope.capture.guess import OffsetGuess
@@ -12,9 +10,7 @@ from connscope.capture.kprobe_guess import CONNECTIONS_MAX, guess_offsets
 from connscope.errors import NotSupportedError
 from connscope.kernel import Btf
 from connscope.kernel.kprobes import Kprobes
-
-HAS_KPROBES = Path("/sys/bus/event_source/devices/kprobe").exists()
-"""What the kernel's own list of event sources says, which connscope does not ask."""
+from tests.kernel.tiers_here import HAS_KPROBES
 
 
 def guessed() -> OffsetGuess:

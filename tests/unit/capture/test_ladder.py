@@ -44,6 +44,7 @@ def tiers(monkeypatch: pytest.MonkeyPatch) -> dict[Tier, FakeTier]:
     made: dict[Tier, FakeTier] = {
         tier: SeeingTier(tier, every) for tier in (Tier.BTF, Tier.NETLINK, Tier.PROCFS)
     }
+    monkeypatch.setattr(ladder, "LADDER", {tier: ladder.LADDER[tier] for tier in made})
     monkeypatch.setattr(ladder, "make_tier", lambda tier, config: made[tier])
     return made
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import Any, cast
 
 import pytest
+from tests.unit.tracker.three_tiers import THREE_TIERS
 from tests.unit.tracker.world import Machine, World
 
-from connscope.capture.ladder import LADDER
 from connscope.capture.tier import Losses
 from connscope.errors import FailedError, NotSupportedError
 from connscope.row.words import Tier
@@ -30,7 +30,7 @@ class Line:
     def __init__(self) -> None:
         self.machine = Machine(World(now_ns=0))
         self.succession = Succession(
-            list(LADDER),
+            list(THREE_TIERS),
             cast("Any", self.machine),
             lambda: self.machine.world.now_s,
             lambda: self.machine.world.now_ns,
@@ -79,7 +79,7 @@ def worse(line: Line) -> Line:
 
 def blind(line: Line) -> Line:
     """None can be had any more."""
-    line.machine.missing = set(LADDER)
+    line.machine.missing = set(THREE_TIERS)
     line.die()
     assert line.now is None
     return line
@@ -103,7 +103,7 @@ def test_next_one_is_taken_where_the_best_one_is_refused():
 def test_error_of_the_best_one_is_raised_where_none_can_be_had():
     """It is the one that people want."""
     line = Line()
-    line.machine.missing = set(LADDER)
+    line.machine.missing = set(THREE_TIERS)
     with pytest.raises(NotSupportedError, match="no BTF"):
         line.succession.open()
 
@@ -202,7 +202,7 @@ def test_where_there_is_none_all_are_tried_soon(line: Line):
     blind(line)
     found = line.tries(BTF, until_s=250, step_s=0.5)
     assert found == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60], abs=0.5)
-    assert {tier for _, tier in line.machine.tried[-3:]} == set(LADDER)
+    assert {tier for _, tier in line.machine.tried[-3:]} == set(THREE_TIERS)
 
 
 def test_where_all_die_at_once_they_are_tried_ever_more_rarely(line: Line):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.unit.tracker.following import Following, following, told_of
+from tests.unit.tracker.three_tiers import THREE_TIERS
 
-from connscope.capture.ladder import LADDER
 from connscope.errors import FailedError, NotSupportedError
 from connscope.row.columns import Rows
 from connscope.row.words import Kind, Tier
@@ -59,7 +59,7 @@ def test_tier_that_dies_while_one_waits_is_replaced_in_the_next_round():
 def test_order_to_kill_does_not_keep_the_next_one_from_capturing(tmp_path: Path):
     """It came while there was none."""
     followed = following(debug_dir=str(tmp_path))
-    followed.machine.missing, followed.tier.broken = set(LADDER), True
+    followed.machine.missing, followed.tier.broken = set(THREE_TIERS), True
     followed.advance()
     followed.machine.missing.clear()
     (tmp_path / ORDER).touch()
@@ -106,7 +106,7 @@ def test_kill_switch_ends_the_tier(tmp_path: Path):
 def test_error_of_the_best_tier_is_raised_where_none_can_be_opened():
     """It is the one that people want."""
     followed = Following()
-    followed.machine.missing = set(LADDER)
+    followed.machine.missing = set(THREE_TIERS)
     with pytest.raises(NotSupportedError, match="no BTF"):
         followed.open()
     assert not followed.world.tells
@@ -145,7 +145,7 @@ def test_tracker_goes_on_without_any_tier():
     followed = following()
     before = followed.opens(1)
     followed.advance()
-    followed.machine.missing, followed.tier.broken = set(LADDER), True
+    followed.machine.missing, followed.tier.broken = set(THREE_TIERS), True
     assert followed.advance() == []
     assert (followed.tracker.tier, followed.in_table()) == (None, [before])
     meanwhile = followed.opens(2)
@@ -159,7 +159,7 @@ def test_tracker_goes_on_without_any_tier():
 def test_tracker_without_any_tier_does_not_spin():
     """It waits, and tries when it is time to, not in each round."""
     followed = following()
-    followed.machine.missing, followed.tier.broken = set(LADDER), True
+    followed.machine.missing, followed.tier.broken = set(THREE_TIERS), True
     followed.advance()
     tried = len(followed.machine.tried)
     for _ in range(100):

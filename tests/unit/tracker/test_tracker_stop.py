@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from tests.unit.tracker.following import Following, following, make_tracker
+from tests.unit.tracker.three_tiers import THREE_TIERS
 from tests.unit.tracker.world import Machine, World
 
-from connscope.capture.ladder import LADDER
 from connscope.row.words import Tier
 
 BTF = Tier.BTF
@@ -121,7 +121,7 @@ def test_stop_returns_when_nothing_is_open_any_more():
 def test_stop_after_the_last_tier_has_died():
     """There is nothing to close, and nothing is tried any more."""
     followed = following()
-    followed.machine.missing, followed.tier.broken = set(LADDER), True
+    followed.machine.missing, followed.tier.broken = set(THREE_TIERS), True
     followed.advance()
     followed.tracker.stop()
     followed.machine.missing.clear()

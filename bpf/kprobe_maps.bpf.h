@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the kprobe tier remembers of sockets, and the ring; lent to each object by the first. */
+#ifndef CONNSCOPE_KPROBE_MAPS_BPF_H
+#define CONNSCOPE_KPROBE_MAPS_BPF_H
+
+#include "kprobe_fields.bpf.h"
+#include "row.h"
+
+struct process {
+	__u64 start_ns;
+	__u64 cgroup_id;
+	__u32 pid;
+	__u8 evidence; /* enum row_owner_evidence */
+	__u8 reserved[3];
+	__u8 comm[16];
+};
+
+/* A connection or a listener, from its begin to its end. */
+struct known_socket {
+	__u64 socket_id; /* its cookie; 0: it had none yet */
+	__u64 connection_id;
+	__u64 connect_ns; /* when connect() was called */
+	__u64 syn_ns;	  /* when the first SYN left */
+	__u64 opened_ns;
+	struct process owner;
+	__u64 shown_sent; /* by looks, which may never show less */
+	__u64 shown_received;
+	__u32 isn_local;
+	__u32 isn_peer;
+	__u32 connect_us;
+	__u8 role;
+	__u8 closed_by; /* who sent the first FIN */
+	__u8 has_isn;
+	__u8 reserved;
+};
+
+/* struct sock → what we know of it. Made when it connects, opens or listens, or by a look; gone
+ * when it changes to CLOSE. All of it is there from the start: nothing is allocated under a probe.
+ * Full: counted in losses.storage_failed, and the socket's row has what the socket itself tells. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536); /* user space sets it */
+	__type(key, __u64);
+	__type(value, struct known_socket);
+} known_sockets SEC(".maps");
+
+/* rows for user space. Full: the row is counted in losses.rows_lost and gone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20); /* user space sets it */
+} rows SEC(".maps");
+
+/* 0 → losses of this CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct capture_losses);
+} losses SEC(".maps");
+
+/* 0 → a socket that nothing is known of, to be filled in: too large for the stack. The kernel runs
+ * no probe's program inside another one's, so one for each CPU is enough. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct known_socket);
+} strangers SEC(".maps");
+
+#define COUNT_LOSS(field)                                                          \
+	do {                                                                       \
+		__u32 zero = 0;                                                    \
+		struct capture_losses *here = bpf_map_lookup_elem(&losses, &zero); \
+		if (here)                                                          \
+			__sync_fetch_and_add(&here->field, 1);                     \
+	} while (0)
+
+static __always_inline struct known_socket *stranger(void)
+{
+	__u32 zero = 0;
+	struct known_socket *made = bpf_map_lookup_elem(&strangers, &zero);
+
+	if (made)
+		__builtin_memset(made, 0, sizeof(*made));
+	return made;
+}
+
+/* The entry of a socket, empty if it is a new one; without room one that is nobody's and lasts as
+ * long as the probe. NULL: never. */
+static __always_inline struct known_socket *remember(__u64 sk, bool afresh)
+{
+	struct known_socket *known = NULL, *empty;
+
+	if (!afresh)
+		known = bpf_map_lookup_elem(&known_sockets, &sk);
+	if (known)
+		return known;
+	empty = stranger();
+	if (!empty)
+		return NULL;
+	if (bpf_map_update_elem(&known_sockets, &sk, empty, BPF_ANY)) {
+		COUNT_LOSS(storage_failed);
+		return empty;
+	}
+	return bpf_map_lookup_elem(&known_sockets, &sk);
+}
+
+#endif

@@ -1,0 +1,98 @@
+"""Owners that no probe saw: by the fd tables of the last look, or of who listens on the port."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from connscope.capture.inheritance import give_listeners_owner
+from connscope.kernel.procfs.fd_table import UNLIMITED
+from connscope.kernel.procfs.fd_walk import walk_fds
+from connscope.kernel.procfs.pace import Pace
+from connscope.row.columns import ROW, Rows
+from connscope.row.words import Group, Kind, OwnerEvidence, Role, State
+
+__all__ = ("OwnerMemory", "settle_owners")
+
+OWNER_COLUMNS = ("pid", "process_start_ns", "comm", "owner_evidence")
+SURE = (OwnerEvidence.CONNECT, OwnerEvidence.ACCEPT)
+
+Mask = npt.NDArray[np.bool_]
+
+
+def settle_owners(rows: Rows, holders: Rows) -> None:
+    """Gives the sockets of a look the owner that they have now; changes the rows.
+
+    Whoever connected or accepted owns a socket as long as he holds it. Else it is the lowest pid of
+    those that do.
+
+    Args:
+        rows: with the owners that probes told.
+        holders: the same sockets, one for one, with the lowest pid that holds each, if any does.
+    """
+    told, held = rows["pid"], holders["pid"]
+    sure = np.isin(rows["owner_evidence"], SURE) & (told > 0)
+    same = told == held
+    replaced = (held > 0) & ~same & (~sure | (held > told))
+    unsure = (held > 0) & ~same & sure & ~replaced
+    if unsure.any():
+        replaced |= unsure & ~_still_hold(rows, holders["socket_inode"], unsure)
+    _take(rows, holders, replaced)
+
+
+def _still_hold(rows: Rows, inodes: npt.NDArray[np.uint32], which: Mask) -> Mask:
+    pids = np.unique(rows["pid"][which]).tolist()
+    tables = {held.pid: held.fds.keys() for held in walk_fds(pids, Pace(UNLIMITED, 0))}
+    hold = which.copy()
+    for at in np.flatnonzero(which):
+        hold[at] = int(inodes[at]) in tables.get(int(rows["pid"][at]), ())
+    return hold
+
+
+def _take(rows: Rows, owners: Rows, which: Mask) -> None:
+    for name in OWNER_COLUMNS:
+        rows[name][which] = owners[name][which]
+    rows["known"][which] |= np.uint16(Group.OWNER)
+    rows["exact"][which] &= ~np.uint16(Group.OWNER)
+
+
+class OwnerMemory:
+    """What the last look knew of owners, for events that do not tell any."""
+
+    def __init__(self) -> None:
+        self._seen: Rows = np.empty(0, ROW)
+        self._listeners: Rows = np.empty(0, ROW)
+
+    def remember(self, look: Rows) -> None:
+        """Takes a look in, ascending by socket."""
+        self._seen = look
+        self._listeners = look[look["state"] == State.LISTEN]
+
+    def fill(self, events: Rows) -> Rows:
+        """Gives events their owners, as far as anybody knows them; the events."""
+        gone = events["socket_id"][events["kind"] == Kind.UNLISTENED]
+        began = events[events["kind"] == Kind.LISTENING]
+        if len(gone) or len(began):
+            listeners = np.concatenate((self._listeners, began))
+            self._listeners = listeners[~np.isin(listeners["socket_id"], gone)]
+        self._by_look(events)
+        wanting = (events["pid"] == 0) & (events["role"] == Role.SERVER)
+        if not wanting.any():
+            return events
+        both = np.concatenate((self._listeners, began, events))
+        give_listeners_owner(both)
+        filled: Rows = both[len(both) - len(events) :]
+        return filled
+
+    def _by_look(self, events: Rows) -> None:
+        """Who was found holding a socket had it in the end too, unless its end said who."""
+        ends = np.isin(events["kind"], (Kind.CLOSED, Kind.UNLISTENED, Kind.FAILED))
+        if not len(self._seen) or not ends.any():
+            return
+        cookies = self._seen["socket_id"]
+        at = np.minimum(np.searchsorted(cookies, events["socket_id"]), len(cookies) - 1)
+        then = self._seen[at]
+        found = ends & (then["connection_id"] == events["connection_id"]) & (then["pid"] > 0)
+        was_held = then["owner_evidence"] == OwnerEvidence.FD_TABLE
+        passed_on = was_held & np.isin(events["owner_evidence"], SURE)
+        _take(events, then, found & ((events["pid"] == 0) | passed_on))
