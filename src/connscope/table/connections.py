@@ -194,8 +194,11 @@ class ConnectionTable:
         self._take_news(slots, rows) if held.all() else self._take_news(
             slots[held], take_rows(rows, held)
         )
+        self._take_new(ids[~held], take_rows(rows, ~held))
+
+    def _take_new(self, ids: Ids, rows: Rows) -> None:
         late = self._ends.is_look_late(ids, _connected_sockets(rows))
-        fresh = np.flatnonzero(~held & ~late)
+        fresh = np.flatnonzero(~late)
         fresh = fresh[np.unique(ids[fresh], return_index=True)[1]]
         self._add(ids[fresh], take_rows(rows, fresh), told=False, seen=self._look)
 

@@ -238,7 +238,8 @@ class Tracker(Resource):
         self._look(tier)
 
     def _go_on(self, tier: CaptureTier) -> None:
-        self._drain(tier)
+        if self._monotonic() < self._look_due_s:
+            self._drain(tier)  # which may ask for a look
         if self._monotonic() >= self._look_due_s:
             self._look(tier)
 
