@@ -7,21 +7,21 @@ import { outline } from "../render/marks";
 import { scene } from "./atlas";
 import { place } from "../session/state";
 import { coloursChanged } from "../session/theme";
-import { METRIC_NAMES, WIDTHS, metricText } from "../store/metric";
+import { METRIC_NAMES, WIDTHS, metricText, stepsOf } from "../store/metric";
 
 const DASHES = [["active", ""], ["idle", "9 5"], ["closed", "1.5 4"]] as const;
 
 export function Legend(): VNode {
   const { metric } = place.value;
   const { limits } = scene.value.scale;
-  const steps = scene.value.lines.length > 0 ? WIDTHS : [];
+  const steps = scene.value.lines.length > 0 ? stepsOf(scene.value.scale) : [];
   return (
     <div class="legend" aria-label="Legend" role="group">
       <span class="legend-part"><b>{METRIC_NAMES[metric]}</b>
         {steps.length === 0 && <span>no lines</span>}
-        {steps.map((width, step) => (
-          <span key={width} class="legend-item">
-            <Sample width={width} dash="" colour="edge" />
+        {steps.map((step) => (
+          <span key={step} class="legend-item">
+            <Sample width={WIDTHS[step] ?? 1} dash="" colour="edge" />
             {step === 0 ? `< ${metricText(limits[0], metric)}` : step === 4 ? `≥ ${metricText(limits[3], metric)}` : metricText(limits[step - 1] ?? 0, metric)}
           </span>
         ))}

@@ -9,17 +9,31 @@ import { DEFAULT_WINDOW_S } from "../store/model";
 import { kindWord } from "../store/words";
 import { count, counted, rate } from "../store/units";
 
-export function Toolbar({ children }: { children?: ComponentChildren }): VNode {
-  const { group, metric } = place.value;
+interface ToolbarProps {
+  children?: ComponentChildren;
+  /** Whether grouping and metric change what is on this screen. */
+  choices?: boolean;
+}
+
+export function Toolbar({ children, choices = true }: ToolbarProps): VNode {
   return (
     <div class="toolbar">
+      {choices && <Choices />}
+      {children}
+      <Amount />
+    </div>
+  );
+}
+
+function Choices(): VNode {
+  const { group, metric } = place.value;
+  return (
+    <>
       <Choice name="Group by" value={group} options={GROUPS.map((one) => [one, kindWord(one)])}
         choose={(value) => go({ group: value }, true)} />
       <Choice name="Metric" value={metric} options={METRICS.map((one) => [one, METRIC_NAMES[one]])}
         choose={(value) => go({ metric: value }, true)} />
-      {children}
-      <Amount />
-    </div>
+    </>
   );
 }
 

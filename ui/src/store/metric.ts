@@ -46,10 +46,13 @@ export interface Scale {
   readonly largest: number;
 }
 
-/** The steps for values up to `largest`: each a fifth of its decades, over four decades at most. */
+/** What is alike is drawn alike: the steps span at least this factor. */
+const LEAST_SPAN = 30;
+
+/** The steps for values up to `largest`: each a fifth of its decades, over five decades at most. */
 export function scaleOf(largest: number, smallest: number): Scale {
   const top = Math.max(1, largest);
-  const bottom = Math.max(top / 1e5, Math.min(top, Math.max(1, smallest)));
+  const bottom = Math.max(top / 1e5, Math.min(top / LEAST_SPAN, Math.max(1, smallest)));
   const ratio = (top / bottom) ** 0.2;
   const limit = (step: number): number => nice(bottom * ratio ** step);
   return { limits: [limit(1), limit(2), limit(3), limit(4)], largest: top };
@@ -60,6 +63,13 @@ function nice(value: number): number {
   const lead = value / decade;
   const round = lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10;
   return Math.max(1, round * decade);
+}
+
+/** The steps that values can have: where all values are nearly the same, limits between them coincide. */
+export function stepsOf({ limits }: Scale): number[] {
+  return [0, 1, 2, 3, 4].filter((step) => (
+    step === 0 || step === 4 || (limits[step] ?? 0) > (limits[step - 1] ?? 0)
+  ));
 }
 
 /** 0 (thin) to 4 (thick). */

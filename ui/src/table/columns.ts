@@ -7,6 +7,8 @@ import type { Column } from "./order";
 const NARROW = "minmax(4.5rem, 0.7fr)";
 const RATE = "minmax(5.5rem, 0.8fr)";
 const WIDE = "minmax(9rem, 2fr)";
+/** A name of fifteen letters, which is what a kernel keeps, and a pid. */
+const END = "minmax(11.5rem, 2fr)";
 
 const retransmitted = (edge: EdgeFact): number => (
   edge.segments > 0 ? edge.retransmits / edge.segments : Number.NaN
@@ -15,8 +17,8 @@ const retransmitted = (edge: EdgeFact): number => (
 /** `label` names a node by its id. */
 export function pairColumns(label: (id: string) => string): Column<EdgeFact>[] {
   return [
-    { id: "client", title: "Client", width: WIDE, text: (edge) => label(edge.source) },
-    { id: "server", title: "Server", width: WIDE, text: (edge) => label(edge.target) },
+    { id: "client", title: "Client", width: END, text: (edge) => label(edge.source) },
+    { id: "server", title: "Server", width: END, text: (edge) => label(edge.target) },
     { id: "ports", title: "Ports", width: NARROW, text: (edge) => edge.ports.join(" "), value: (edge) => edge.ports[0] ?? Number.NaN },
     { id: "health", title: "Health", width: "minmax(7rem, 1.3fr)", text: (edge) => problemOf(edge) || edge.health, value: (edge) => ["fine", "degraded", "failing"].indexOf(edge.health), look: (edge) => edge.health },
     { id: "activity", title: "Activity", width: NARROW, text: (edge) => edge.activity },
@@ -73,7 +75,7 @@ export function connectionColumns(nowMs: number): Column<ConnectionFact>[] {
     { id: "sent", title: "Sent", width: RATE, numeric: true, ...number("bytes_sent", bytes) },
     { id: "received", title: "Received", width: RATE, numeric: true, ...number("bytes_received", bytes) },
     { id: "rtt", title: "Round trip", width: RATE, numeric: true, ...number("rtt_us", micros) },
-    { id: "again", title: "Sent again", width: NARROW, numeric: true, ...number("retransmits", count), hint: "segments" },
+    { id: "again", title: "Sent again", width: RATE, numeric: true, ...number("retransmits", count), hint: "segments" },
     { id: "age", title: "Age", width: NARROW, numeric: true, text: (one) => (Number.isNaN(age(one, nowMs)) ? "" : duration(age(one, nowMs))), value: (one) => age(one, nowMs) },
   ];
 }

@@ -6,7 +6,7 @@ import type { ListenerFact } from "../protocol/facts";
 import { select } from "../session/actions";
 import { usePolled } from "../session/polled";
 import { applied, shown } from "../session/state";
-import { count, endpoint } from "../store/units";
+import { count, counted, endpoint } from "../store/units";
 import { REACH } from "../store/words";
 import { Grid } from "./grid";
 import type { Column } from "./order";
@@ -34,14 +34,13 @@ export function Listen(): VNode {
   const open = data?.listeners.filter((one) => one.reach === "all" || one.reach === "public").length ?? 0;
   return (
     <section class="screen" aria-label="Listeners">
-      <Toolbar />
+      <Toolbar choices={false}>
+        {data && <span><b>{counted(data.listeners.length, "listener")}</b>, <b class={open > 0 ? "exposed" : ""}>{count(open)}</b> on all interfaces</span>}
+      </Toolbar>
       {error && <p class="strip bad" role="alert">{error}</p>}
       {data && data.listeners.length > 0 && (
-        <>
-          <p class="strip"><b>{count(data.listeners.length)}</b> listeners, <b class={open > 0 ? "exposed" : ""}>{count(open)}</b> on all interfaces</p>
-          <Grid name="Listeners" columns={COLUMNS} rows={data.listeners} id={idOf} start={{ column: "reach", descending: true }}
-            select={(one) => { if (shown.value.nodes.has(one.node) || one.node) select("node", one.node); }} />
-        </>
+        <Grid name="Listeners" columns={COLUMNS} rows={data.listeners} id={idOf} start={{ column: "reach", descending: true }}
+          select={(one) => { if (shown.value.nodes.has(one.node) || one.node) select("node", one.node); }} />
       )}
       {data && data.listeners.length === 0 && (
         <div class="blank"><h2>Nothing listens</h2><p>{filter ? "No listener matches the filter." : "No host reports a listening socket."}</p></div>

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { Network } from "../../dev/network";
 import { START, readPlace, writePlace } from "../../src/store/address";
-import { edgeValue, scaleOf, steadyScale, stepOf } from "../../src/store/metric";
+import { edgeValue, scaleOf, steadyScale, stepOf, stepsOf } from "../../src/store/metric";
 import { bytes, clock, duration, elided, endpoint, micros, percent, rate } from "../../src/store/units";
 import { behindText, describeEdge, describeNode, explainReasons, labelOfId, lostText, portsText, problemOf, reasonsText } from "../../src/store/words";
 import { Order, asText, sort } from "../../src/table/order";
@@ -113,6 +113,19 @@ describe("metric", () => {
 
     expect(steps).toEqual([...steps].sort());
     expect([steps[0], steps.at(-1)]).toEqual([0, 4]);
+  });
+
+  test("the legend names each limit once, also where all values are the same", () => {
+    const named = [scaleOf(5_000_000, 5_000_000), scaleOf(3, 1), scaleOf(10_000_000, 1000)].map((scale) => (
+      stepsOf(scale).slice(1).map((step) => scale.limits[step - 1])
+    ));
+
+    expect(named[2]).toHaveLength(4);
+    for (const limits of named) expect(new Set(limits).size).toBe(limits.length);
+  });
+
+  test("one line alone is drawn as the most there is", () => {
+    for (const value of [1, 3, 1234, 7_500_000]) expect(stepOf(value, scaleOf(value, value))).toBe(4);
   });
 
   test("widths stay while the largest value stays within a factor of three", () => {
