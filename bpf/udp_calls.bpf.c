@@ -17,7 +17,7 @@
 struct call {
 	struct flow_key key;
 	__u64 sk;	    /* of the last call that named a peer */
-	__u32 slot;	    /* where the last one was counted */
+	__u32 port;	    /* that socket's own */
 	__u32 is_under_way; /* the call that named this peer has not returned */
 };
 
@@ -33,6 +33,61 @@ struct {
 	__type(value, struct calls);
 } calls SEC(".maps");
 
+/*
+ * By local port, and by the hash of a flow's key. An array needs no call into the kernel, which is
+ * most of the price of a datagram: plain calls on connected sockets are counted without any.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct hint);
+} hints SEC(".maps");
+
+static __always_inline struct hint *hint_at(__u64 number)
+{
+	__u32 place = number & 0xffff;
+
+	return bpf_map_lookup_elem(&hints, &place);
+}
+
+static __always_inline struct hint *hint_of(const struct flow_key *key)
+{
+	const __u32 *words = (const __u32 *)key->peer_address;
+
+	return hint_at(key->socket_id + key->peer_port * 0x9e37U + words[3] * 0x61c9U);
+}
+
+static __always_inline void count_named(__u32 port, int more)
+{
+	struct hint *hint = hint_at(port);
+
+	if (hint)
+		__sync_fetch_and_add(&hint->named_calls, more);
+}
+
+/* Counts a call on a connected socket; false if that needs more: nobody has counted there yet, or
+ * this call may be one of those on the port that name a peer. */
+static __always_inline bool count_connected(struct sock *sk, int direction, int bytes)
+{
+	struct flow_key key = {};
+	struct udp_flow *flow;
+	struct hint *hint;
+
+	if (!connected_peer(sk, &key))
+		return false;
+	hint = hint_at(sk->__sk_common.skc_num);
+	if (!hint || hint->named_calls)
+		return false;
+	key.socket_id = sk->__sk_common.skc_cookie.counter;
+	hint = hint_of(&key);
+	flow = hint ? flow_in(hint->slot, &key) : NULL;
+	if (!flow)
+		return false;
+	add_to_flow(flow, direction, bytes);
+	return true;
+}
+
 static __always_inline struct calls *calls_of_current(__u64 flags)
 {
 	return bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, flags);
@@ -40,10 +95,13 @@ static __always_inline struct calls *calls_of_current(__u64 flags)
 
 static __always_inline void note_call(struct bpf_sock_addr *ctx, int direction, bool is_v6)
 {
+	struct bpf_sock *sk = ctx->sk;
 	struct calls *calls;
 	struct call *call;
 	__u32 *words;
 
+	if (!sk)
+		return;
 	/* UDP only: other protocols have no such hooks. */
 	calls = calls_of_current(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!calls) {
@@ -51,7 +109,10 @@ static __always_inline void note_call(struct bpf_sock_addr *ctx, int direction, 
 		return;
 	}
 	call = direction == SENT ? &calls->send : &calls->receive;
-	call->sk = (__u64)ctx->sk;
+	if (call->is_under_way) /* its tracepoint was missed */
+		count_named(call->port, -1);
+	call->sk = (__u64)sk;
+	call->port = sk->src_port;
 	call->key.peer_port = bpf_ntohs(ctx->user_port);
 	words = (__u32 *)call->key.peer_address;
 	if (is_v6) {
@@ -63,6 +124,7 @@ static __always_inline void note_call(struct bpf_sock_addr *ctx, int direction, 
 		map_v4(call->key.peer_address, ctx->user_ip4);
 	}
 	call->is_under_way = 1;
+	count_named(call->port, 1);
 }
 
 SEC("cgroup/sendmsg4")
@@ -94,50 +156,63 @@ int recvmsg6(struct bpf_sock_addr *ctx)
 }
 
 /*
- * Whom the call was about; false if nobody says. A send on a socket without a connection that named
- * nobody adds to a datagram that is held back (UDP_CORK, MSG_MORE): it goes where the one before it
- * went.
+ * The call that named the peer of this one; NULL if none did. A send on a socket without a
+ * connection that named nobody adds to a datagram that is held back (UDP_CORK, MSG_MORE): it goes
+ * where the one before it went.
  */
-static __always_inline bool find_peer(struct sock *sk, struct flow_key *key, struct call *call,
-				      int direction)
+static __always_inline struct call *naming_call(struct sock *sk, int direction)
 {
-	bool is_named = call && call->sk == (__u64)sk;
+	struct calls *calls = calls_of_current(0);
+	struct call *call;
 
-	if (is_named && !call->is_under_way)
-		is_named = direction == SENT && sk->__sk_common.skc_state != TCP_ESTABLISHED;
-	if (is_named) {
+	if (!calls)
+		return NULL;
+	call = direction == SENT ? &calls->send : &calls->receive;
+	if (call->sk != (__u64)sk)
+		return NULL;
+	if (call->is_under_way) {
 		call->is_under_way = 0;
-		key->peer_port = call->key.peer_port;
-		__builtin_memcpy(key->peer_address, call->key.peer_address, 16);
+		count_named(call->port, -1);
+		return call;
 	}
-	key->socket_id = cookie_of(sk);
-	return is_named || connected_peer(sk, key);
+	if (direction == SENT && sk->__sk_common.skc_state != TCP_ESTABLISHED)
+		return call;
+	return NULL;
 }
 
-static __noinline void sent(struct sock *sk, int length)
+/* Whom the call was about; false if nobody says. */
+static __always_inline bool find_peer(struct sock *sk, struct flow_key *key, int direction)
 {
-	struct calls *calls = calls_of_current(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	struct call *call = calls ? &calls->send : NULL;
+	struct call *call = naming_call(sk, direction);
+
+	key->socket_id = cookie_of(sk);
+	if (!call)
+		return connected_peer(sk, key);
+	key->peer_port = call->key.peer_port;
+	__builtin_memcpy(key->peer_address, call->key.peer_address, 16);
+	return true;
+}
+
+static __always_inline void sent(struct sock *sk, int length)
+{
 	struct flow_key key = {};
-	bool is_known = find_peer(sk, &key, call, SENT);
+	bool is_known = find_peer(sk, &key, SENT);
 
 	if (length >= 0)
-		count_datagram(sk, &key, SENT, length, call ? &call->slot : NULL);
+		count_datagram(sk, &key, SENT, length, hint_of(&key));
 	else if (is_known && tell_udp_failure(-length))
 		count_refusal(sk, &key, -length);
 }
 
-static __noinline void received(struct sock *sk, int length)
+static __always_inline void received(struct sock *sk, int length)
 {
-	struct calls *calls = calls_of_current(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	struct call *call = calls ? &calls->receive : NULL;
 	struct flow_key key = {};
 
 	/* Nothing, and no datagram either. */
 	if (!length && sk->sk_shutdown & RCV_SHUTDOWN)
 		return;
-	if (find_peer(sk, &key, call, RECEIVED))
-		count_datagram(sk, &key, RECEIVED, length, call ? &call->slot : NULL);
+	if (find_peer(sk, &key, RECEIVED))
+		count_datagram(sk, &key, RECEIVED, length, hint_of(&key));
 	else
 		count_nameless(sk, &key, length);
 }
@@ -145,7 +220,8 @@ static __noinline void received(struct sock *sk, int length)
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk, int length, int flags)
 {
-	if (sk->sk_protocol == IPPROTO_UDP && is_udp(sk))
+	if (sk->sk_protocol == IPPROTO_UDP && is_udp(sk) &&
+	    (length < 0 || !count_connected(sk, SENT, length)))
 		sent(sk, length);
 	return 0;
 }
@@ -154,7 +230,8 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int length, int flags)
 {
 	if (sk->sk_protocol == IPPROTO_UDP && is_udp(sk) && length >= 0 &&
-	    !(flags & (MSG_PEEK | MSG_ERRQUEUE)))
+	    !(flags & (MSG_PEEK | MSG_ERRQUEUE)) &&
+	    (!length || !count_connected(sk, RECEIVED, length)))
 		received(sk, length);
 	return 0;
 }

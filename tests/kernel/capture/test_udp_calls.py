@@ -287,3 +287,26 @@ def test_nameless_receive_of_nobody_known(udp: Recorder) -> None:
     other.close()
     assert (row["peer_port"], counters(row)) == (0, (0, 0, 70, 1))
     assert not row["exact"] & Group.ENDS
+
+
+def test_connected_socket_that_also_names_another_peer(udp: Recorder) -> None:
+    """Plain calls are the connected peer's while another thread names somebody else."""
+    one, other, third, calls = bound(), bound(), bound(), 20_000
+    one.connect(other.getsockname())
+    ports, own, address = (port_of(other), port_of(third)), port_of(one), third.getsockname()
+
+    def name() -> None:
+        for _ in range(calls):
+            one.sendto(b"x" * 5, address)
+
+    thread = threading.Thread(target=name)
+    thread.start()
+    for _ in range(calls):
+        one.send(b"x" * 3)
+    thread.join()
+    one.close()
+    rows = udp.of_port(own, Kind.CLOSED, count=2)
+    for each in (other, third):
+        each.close()
+    found = {int(row["peer_port"]): counters(row)[:2] for row in rows}
+    assert found == {ports[0]: (3 * calls, calls), ports[1]: (5 * calls, calls)}
