@@ -136,7 +136,7 @@ class KprobeTier(OpenedTier):
         """All open TCP and UDP sockets, see `CaptureTier.look`."""
         rows = self._open_look.look()
         self._owners.remember(rows)
-        if self._watchers:
+        if self._watchers is not None:  # one without anybody to watch is false
             self._watchers.sweep()
         return rows
 

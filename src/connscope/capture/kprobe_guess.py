@@ -6,8 +6,10 @@ import os
 import random
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,7 @@ TIME_LIMIT_S = 10.0
 """An idle machine takes less than two; a busy one may take longer."""
 
 CONNECTIONS_MAX = 300
+TRIES = 3
 FLAGS_AT, START_AT = 9 - 3, 22 - 3  # of proc(5); what follows the name begins with field 3
 
 
@@ -120,9 +123,20 @@ def own_name() -> Iterator[bytes]:
 def guess_offsets(kprobes: Kprobes) -> OffsetGuess:
     """Finds the fields of the running kernel; the guess, solved.
 
+    What disturbed one guess does not disturb the next one: it is made again before it is given up.
+
     Raises:
         KernelError: the memory can not be seen, or a field that is required was not found.
     """
+    for _ in range(TRIES - 1):
+        try:
+            return _guess_once(kprobes)
+        except FailedError:
+            continue
+    return _guess_once(kprobes)
+
+
+def _guess_once(kprobes: Kprobes) -> OffsetGuess:
     has_ipv6 = Path("/proc/net/if_inet6").exists()
     guess, end = OffsetGuess(has_ipv6=has_ipv6), time.monotonic() + TIME_LIMIT_S
     chance = random.Random(secrets.randbits(64))  # noqa: S311  no secret: values that vary
@@ -134,23 +148,50 @@ def guess_offsets(kprobes: Kprobes) -> OffsetGuess:
             if known.connection < 2:
                 _follow_netns(witness, known, guess)
         _follow_files(witness, guess)
+        _look_at_other_thread(witness, guess)
     guess.solve()
     return guess
 
 
 def _observe(witness: Witness, known: Known) -> Observation:
-    facts = facts_of(known.socket, known.facts)
-    reports = list[bytes]()
-    seen = witness.see(WANT_SOCKET, lambda: reports.append(reports_of(known.socket)))
-    facts |= counters_of(reports[0])
+    seen, facts, report = _see_at_rest(witness, known)
+    facts |= counters_of(report)
     name = int.from_bytes(seen["name"].tobytes(), "little")
     facts |= _facts_of_task() | {"task_comm": equal(name)}
-    facts["task_leader"] = equal(int(seen["task"]))
+    if threading.get_native_id() == os.getpid():
+        facts["task_leader"] = equal(int(seen["task"]))
     memory = {
         Part.SOCKET: seen["memory"].tobytes(),
         Part.TASK: seen["task_memory"].tobytes(),
     }
     return Observation(known.connection, memory, facts, {}, known.situation)
+
+
+def _see_at_rest(witness: Witness, known: Known) -> tuple[Any, dict[str, Fact], bytes]:
+    """What was seen, is known, and was reported, with nothing that changed meanwhile: on a busy
+    machine what is on its way may arrive at any time."""
+    reports = list[bytes]()
+    for _ in range(TRIES):
+        facts = facts_of(known.socket, known.facts)
+        seen = witness.see(WANT_SOCKET, lambda: reports.append(reports_of(known.socket)))
+        if facts == facts_of(known.socket, known.facts):
+            break
+    return seen, facts, reports[-1]
+
+
+def _look_at_other_thread(witness: Witness, guess: OffsetGuess) -> None:
+    """What is the same in all that one thread does differs in another one: when it began, and how
+    it came to be."""
+    number = guess.connections
+
+    def look() -> None:
+        with socket.socket() as made:
+            seen = witness.see(WANT_SOCKET, lambda: reports_of(made))
+            memory = {Part.TASK: seen["task_memory"].tobytes()}
+            guess.take(Observation(number, memory, _facts_of_task(), {}, "another thread"))
+
+    with ThreadPoolExecutor(1) as other:
+        other.submit(look).result()
 
 
 def _facts_of_task() -> dict[str, Fact]:

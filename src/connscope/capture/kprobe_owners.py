@@ -42,11 +42,11 @@ def settle_owners(rows: Rows, holders: Rows) -> None:
 
 def _still_hold(rows: Rows, inodes: npt.NDArray[np.uint32], which: Mask) -> Mask:
     pids = np.unique(rows["pid"][which]).tolist()
-    tables = {held.pid: held.fds.keys() for held in walk_fds(pids, Pace(UNLIMITED, 0))}
-    hold = which.copy()
-    for at in np.flatnonzero(which):
-        hold[at] = int(inodes[at]) in tables.get(int(rows["pid"][at]), ())
-    return hold
+    tables = walk_fds(pids, Pace(UNLIMITED, 0))
+    held = [held.pid << 32 | inode for held in tables for inode in held.fds]
+    asked = rows["pid"].astype(np.uint64) << np.uint64(32) | inodes
+    found: Mask = which & np.isin(asked, np.array(held, np.uint64))
+    return found
 
 
 def _take(rows: Rows, owners: Rows, which: Mask) -> None:
