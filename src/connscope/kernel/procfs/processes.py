@@ -104,17 +104,36 @@ def _inode(path: str, directory: int | None = None) -> int:
 
 
 def read_net_texts(group: ProcessGroup, proc: Path = Path("/proc")) -> NetTexts | None:
-    """The files of the namespace, from the first process that has not ended; None if all have.
+    """The files of the namespace, from the first process that is still in it; None if none is.
 
     Raises:
         OSError: there are no descriptors left, or no memory.
     """
     for pid in group.pids:
-        texts = [_read(f"{proc}/{pid}/net/{name}") for name in NET_FILES]
+        found = [_read_with_inode(f"{proc}/{pid}/net/{name}") for name in NET_FILES]
+        texts = [text for text, _ in found]
         # Without IPv6 a file is missing; of a process that has ended meanwhile all are.
-        if any(texts) and (all(texts) or _inode(f"{proc}/{pid}/net/dev")):
+        is_there = any(texts) and (all(texts) or _inode(f"{proc}/{pid}/net/dev"))
+        if is_there and _stayed(group, proc / str(pid), [inode for _, inode in found]):
             return NetTexts(*texts)
     return None
+
+
+def _stayed(group: ProcessGroup, process: Path, inodes: list[int]) -> bool:
+    """Whether a process was in its namespace while its files were read: it may have gone into
+    another one since it was counted among the group, or only for a moment.
+
+    Args:
+        group: the one it was counted among.
+        process: its directory.
+        inodes: of the files that were read; they are others in each namespace. 0: not there.
+    """
+    for name, inode in zip(NET_FILES, inodes, strict=True):
+        if inode and inode != _inode(f"{process}/net/{name}"):
+            return False
+    if not group.inode:
+        return _inode(f"{process}/net/dev") == group.key
+    return _inode(f"{process}/ns/net") in (group.inode, 0)
 
 
 def read_process(pid: int, proc: Path = Path("/proc")) -> Process | None:
@@ -133,7 +152,12 @@ def read_process(pid: int, proc: Path = Path("/proc")) -> Process | None:
 
 
 def _read(path: str) -> bytes:
-    """All of a file; nothing if it is gone or may not be read.
+    """All of a file; see `_read_with_inode`."""
+    return _read_with_inode(path)[0]
+
+
+def _read_with_inode(path: str) -> tuple[bytes, int]:
+    """All of a file and which file that was; nothing and 0 if it is gone or may not be read.
 
     Raises:
         OSError: there are no descriptors left, or no memory: that says nothing of the file.
@@ -143,13 +167,14 @@ def _read(path: str) -> bytes:
     except OSError as error:
         if error.errno in EXHAUSTED:
             raise
-        return b""
+        return b"", 0
     parts = list[bytes]()
     try:
+        inode = os.fstat(file).st_ino
         while part := os.read(file, 1 << 16):
             parts.append(part)
     except OSError:
-        return b""
+        return b"", 0
     finally:
         os.close(file)
-    return b"".join(parts)
+    return b"".join(parts), inode

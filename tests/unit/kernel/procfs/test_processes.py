@@ -80,6 +80,50 @@ def test_files_of_the_first_process_that_is_there(tree: ProcTree):
     assert texts == (HEADER + net_line(), HEADER, HEADER, HEADER)
 
 
+def test_process_that_has_moved_is_passed_over(tree: ProcTree):
+    """Its files are those of another namespace now."""
+    namespace = tree.namespace("only", tcp=net_line())
+    for pid in (4, 5):
+        tree.process(pid, namespace)
+    (group,) = group_processes(tree.root)
+    move(tree, tree.namespace("other"))
+    texts = read_net_texts(group, tree.root)
+    assert texts
+    assert texts.tcp == HEADER + net_line()
+
+
+def test_process_that_was_elsewhere_for_a_moment_is_passed_over(
+    tree: ProcTree, monkeypatch: pytest.MonkeyPatch
+):
+    """It went when its files were opened, and was back before anybody could ask."""
+    namespace, other = tree.namespace("only", tcp=net_line()), tree.namespace("other")
+    for pid in (4, 5):
+        tree.process(pid, namespace)
+    (group,) = group_processes(tree.root)
+    real_open = os.open
+
+    def open_elsewhere(path: str, *rest: int) -> int:
+        if not path.endswith("/4/net/tcp"):
+            return real_open(path, *rest)
+        move(tree, other)
+        file = real_open(path, *rest)
+        move(tree, namespace)
+        return file
+
+    monkeypatch.setattr(os, "open", open_elsewhere)
+    texts = read_net_texts(group, tree.root)
+    assert texts
+    assert texts.tcp == HEADER + net_line()
+
+
+def move(tree: ProcTree, namespace: Path) -> None:
+    """Puts process 4 into a namespace."""
+    for name, target in (("net", namespace), ("ns/net", namespace / "number")):
+        link = tree.root / "4" / name
+        link.unlink()
+        link.symlink_to(target)
+
+
 def test_nothing_if_all_processes_have_ended(tree: ProcTree):
     """The namespace is gone with the last."""
     tree.process(4, tree.namespace("only"))
