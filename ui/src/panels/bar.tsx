@@ -1,11 +1,12 @@
 /** The bar on top: query, live or paused, theme, help. */
 import type { VNode } from "preact";
 
-import { go, pause } from "../session/actions";
-import { helpShown, link, missed, notice, paused, place, shown } from "../session/state";
+import { pause } from "../session/actions";
+import { helpShown, link, missed, paused, place, shown } from "../session/state";
 import { nextTheme } from "../session/theme";
 import { clock, counted } from "../store/units";
 import { Icon } from "../parts/icon";
+import { Query } from "./query";
 
 const THEME_WORDS = { system: "as the system", light: "light", dark: "dark" } as const;
 
@@ -36,30 +37,6 @@ function Mark(): VNode {
       <circle cx="4" cy="12" r="3" fill="currentColor" />
       <circle cx="12" cy="4" r="3" fill="none" stroke="currentColor" stroke-width="1.8" />
     </svg>
-  );
-}
-
-function Query(): VNode {
-  const { filter } = place.value;
-  const said = notice.value;
-  return (
-    <div class="query" role="search">
-      <Icon name="search" />
-      <input id="query" type="text" value={filter} spellcheck={false} autocomplete="off"
-        autocapitalize="off" placeholder="Filter: port:443 proc:nginx -is:loopback is:failed"
-        aria-label="Filter" aria-describedby={said ? "query-notice" : undefined}
-        aria-invalid={said?.level === "error"}
-        onInput={(event) => go({ filter: event.currentTarget.value })} />
-      {filter
-        ? <button type="button" class="plain small" aria-label="Clear the filter" onClick={() => go({ filter: "" })}><Icon name="close" /></button>
-        : <kbd aria-hidden="true">/</kbd>}
-      {said && (
-        <div id="query-notice" class={`query-notice ${said.level}`}>
-          <span>{said.text}</span>
-          <button type="button" class="plain small" aria-label="Dismiss" onClick={() => { notice.value = null; }}><Icon name="close" /></button>
-        </div>
-      )}
-    </div>
   );
 }
 

@@ -78,7 +78,9 @@ export function sceneOf(
     const left = 1 - (picture.timeMs - goneAt) / FADE_MS;
     return left > 0 && left <= 1 ? [{ ...at, left }] : [];
   });
-  return { marks: [...byId.values()], lines, ghosts, districts: layout.districts(), scale, byId };
+  // With nobody in them, boxes would only stand behind the words that say why.
+  const districts = byId.size > 0 ? layout.districts() : [];
+  return { marks: [...byId.values()], lines, ghosts, districts, scale, byId };
 }
 
 function sizeStep(value: number, largest: number): number {

@@ -6,6 +6,7 @@ import { helpShown, place, selection, undo } from "./state";
 export const KEYS: readonly (readonly [key: string, does: string])[] = [
   ["m  t  l  o", "map, table, listeners, hosts"],
   ["/", "query"],
+  ["Down", "in the query: what may follow"],
   ["Space", "pause; again: live"],
   ["Arrows", "walk to the nearest node"],
   ["n  N", "next, previous node with a problem"],
