@@ -16,6 +16,8 @@ OPTIONAL_PART = "linux-base-"
 
 WANTED = ("Package", "Version", "Depends")
 CHUNKS = re.compile(r"(\D*)(\d*)")
+NOTHING = [(0,), 0]
+"""What no text and no number count as: a part that is not there is as good as ``0``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,9 @@ def _part_key(part: str) -> tuple[object, ...]:
     key: list[object] = []
     for text, number in CHUNKS.findall(part):
         key += [(*tuple(map(_sign_order, text)), 0), int(number or 0)]
-    return tuple(key)
+    while key[-2:] == NOTHING:
+        del key[-2:]
+    return (*key, *NOTHING, *NOTHING)
 
 
 def _sign_order(sign: str) -> int:

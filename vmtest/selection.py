@@ -67,4 +67,4 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         reason = "" if report.passed else str(report.longrepr).strip().splitlines()[-1]
         if not report.passed and hasattr(report.longrepr, "reprcrash"):
             reason = str(getattr(report.longrepr, "reprcrash", "")).splitlines()[0]
-        _tell(what="done", test=report.nodeid, outcome=report.outcome, reason=reason[:300])
+        _tell(what="done", test=report.nodeid, outcome=report.outcome, reason=reason[:1000])

@@ -11,6 +11,8 @@ from vmtest.results import Cell
 
 __all__ = ("Line", "exit_code", "page_of", "table_of")
 
+REASON_SIGNS = 300
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -64,7 +66,8 @@ def _reasons(lines: Iterable[Line]) -> Iterable[str]:
                 why = f" ({cell.excuse})" if cell.excuse else ""
                 yield f"- {place}, {tier}: {cell.refused}{why}"
             for test, reason in cell.failed.items():
-                yield f"- {place}, {tier}: `{test.removeprefix('tests/kernel/')}`: {reason}"
+                name = test.removeprefix("tests/kernel/")
+                yield f"- {place}, {tier}: `{name}`: {reason[:REASON_SIGNS]}"
 
 
 def page_of(lines: Sequence[Line], tiers: Sequence[str], scale: int) -> str:

@@ -6,13 +6,11 @@ to. So also a tier that only looks has the time to see them, and nobody sleeps.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,8 +24,8 @@ from typing import Any, NoReturn
 from weakref import WeakKeyDictionary, WeakSet
 
 from tests.kernel.recorder import PATIENCE_S
-from tests.traffic.namespace import CLONE_NEWNET, MINE, call_kernel
-from tests.traffic.party import SIOCGSKNS, Party
+from tests.kernel.residents import Residents
+from tests.traffic.party import Party
 from tests.traffic.report import End
 
 __all__ = ("Hold", "Open", "Play", "Traffic", "hold")
@@ -183,12 +181,11 @@ class _Doorman:
     """Lets no party of this process out before somebody says so."""
 
     def __init__(self, door: str, residents: bool) -> None:
-        self._door, self._residents = door, residents
+        self._door, self._residents = door, Residents() if residents else None
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._parties = WeakSet[Party]()
         self._leave = WeakKeyDictionary[Party, threading.Event]()
-        self._homes = dict[int, subprocess.Popen[bytes]]()
 
     def watch_parties(self) -> None:
         """From now on each party waits here once, with all others that are open then."""
@@ -205,6 +202,8 @@ class _Doorman:
 
         for name, watched in (("__init__", make), ("close", close)):
             setattr(Party, name, watched)
+        if self._residents:
+            self._residents.watch_namespaces()
 
     def wait(self, party: Party | None = None) -> None:
         """Says what is open, unless that was said before, and waits for the answer.
@@ -231,19 +230,15 @@ class _Doorman:
     def _announce(self, chosen: list[Party]) -> socket.socket:
         here = Path("/proc/self/ns/net").stat().st_ino
         if self._residents:
-            self._settle(chosen, here)
+            for party in chosen:
+                self._residents.settle(party.socket, party.netns, here)
         opened = [self._describe(each, here) for each in chosen if _is_open(each)]
         return self._call({"opened": [asdict(each) for each in opened]})
-
-    def _settle(self, parties: Iterable[Party], here: int) -> None:
-        for party in parties:
-            if party.netns not in (here, *self._homes):
-                self._homes[party.netns] = _resident(party.socket)
 
     def _describe(self, party: Party, here: int) -> Open:
         end = party.end()
         cookie = struct.unpack("Q", party.socket.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0]
-        is_found = party.netns in (here, *self._homes)
+        is_found = party.netns == here or bool(self._residents and party.netns in self._residents)
         return Open(
             end.role, end.local, end.peer, end.netns, is_found, end.protocol, cookie,
             os.fstat(party.socket.fileno()).st_ino, party.sent, party.received,
@@ -262,9 +257,8 @@ class _Doorman:
 
     def dismiss(self) -> None:
         """Ends the residents; children of this process have none."""
-        for home in self._homes.values() if os.getpid() == self._pid else ():
-            home.kill()
-            home.wait()
+        if self._residents and os.getpid() == self._pid:
+            self._residents.dismiss()
 
 
 _DOORMEN: list[_Doorman] = []
@@ -281,15 +275,3 @@ def _is_open(party: Party) -> bool:
     if party.socket.type != socket.SOCK_STREAM or party.socket.proto == socket.IPPROTO_MPTCP:
         return True
     return party.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] not in NOT_OPEN
-
-
-def _resident(made: socket.socket) -> subprocess.Popen[bytes]:
-    """A process in the namespace of a socket."""
-    home, there = os.open(MINE, os.O_RDONLY), fcntl.ioctl(made, SIOCGSKNS)
-    try:
-        call_kernel("setns", there, CLONE_NEWNET)
-        return subprocess.Popen(["sleep", "60"])
-    finally:
-        call_kernel("setns", home, CLONE_NEWNET)
-        os.close(home)
-        os.close(there)

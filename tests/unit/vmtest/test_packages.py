@@ -119,6 +119,12 @@ def test_versions_sort_as_debian_says():
     assert all(version_key(low) < version_key(high) for low, high in pairwise(rising))
 
 
+@pytest.mark.parametrize(("one", "other"), [("0", "0-0"), ("1a", "1a0")])
+def test_versions_that_debian_holds_to_be_the_same(one: str, other: str):
+    """A number that is not there is 0."""
+    assert version_key(one) == version_key(other)
+
+
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is what it is compared with")
 @settings(max_examples=60, deadline=None)
 @given(*[st.from_regex(r"[0-9][a-c0-9.+~]{0,5}(-[a-c0-9.+~]{1,3})?", fullmatch=True)] * 2)
