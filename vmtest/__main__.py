@@ -1,6 +1,6 @@
 """Runs the kernel tests on other kernels and writes docs/support.md.
 
-python -m vmtest [--kernel NAME] [--tier TIER] [--condition NAME] [--all]
+python -m vmtest [--kernel NAME] [--tier TIER…] [--condition NAME] [--all]
         [--brief] [--tests FILE…] [--record] [--missing] [--shell]
 """
 
@@ -51,7 +51,7 @@ def main() -> int:
     """Runs; exit code 1 if a tier did not keep a promise, 3 if a kernel can not be had."""
     parser = argparse.ArgumentParser(prog="python -m vmtest", description=__doc__)
     parser.add_argument("--kernel", help=", ".join(kernel.name for kernel in KERNELS))
-    parser.add_argument("--tier", choices=TIERS)
+    parser.add_argument("--tier", nargs="+", choices=TIERS)
     parser.add_argument("--condition", choices=[each.name for each in CONDITIONS])
     parser.add_argument("--all", action="store_true", help="every kernel, every condition")
     parser.add_argument("--brief", action="store_true", help="only the core of the contract")
@@ -76,7 +76,7 @@ def main() -> int:
                     record(kernel, found, facts)
     if asked.shell or (asked.missing and not lines):
         return 0
-    return exit_code(lines, [asked.tier] if asked.tier else TIERS)
+    return exit_code(lines, asked.tier or TIERS)
 
 
 def kernels_of(asked: argparse.Namespace) -> list[Kernel]:
@@ -106,7 +106,7 @@ def conditions_of(asked: argparse.Namespace, kernel: Kernel) -> list[Condition]:
     if not asked.missing:
         return found
     records, sources = load(RECORDS), hash_of(TREE / "src", TREE / "bpf")
-    tiers = [asked.tier] if asked.tier else TIERS
+    tiers = asked.tier or TIERS
     return [
         each
         for each in found
@@ -133,7 +133,7 @@ def run_kernel(
         share = Path(tempfile.mkdtemp(dir=snapshot))
         plan = {
             "conditions": [each.name for each in together],
-            "tiers": [asked.tier] if asked.tier else TIERS,
+            "tiers": asked.tier or TIERS,
             "scale": SCALE,
             "tests": tests_of(asked),
         }
@@ -159,7 +159,7 @@ def keep_logs(share: Path, name: str) -> None:
     """The console, the lines of the guest and what doctor says there."""
     LOGS.mkdir(parents=True, exist_ok=True)
     for part in share.iterdir():
-        if part.name.startswith(("console", "results.jsonl", "doctor.")):
+        if part.name.startswith(("console", "results.jsonl", "doctor")):
             shutil.copyfile(part, LOGS / f"{name}.{part.name}")
     shutil.rmtree(share)
 

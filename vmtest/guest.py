@@ -18,7 +18,7 @@ from connscope.capture.ladder import open_tested
 from connscope.config import load_config
 from connscope.kernel.feature import probe
 from connscope.row.words import Tier, word
-from vmtest.kernels import CONDITIONS, Condition
+from vmtest.kernels import CONDITIONS, PLAIN, Condition
 
 __all__ = ("main",)
 
@@ -51,9 +51,10 @@ def run_tests(condition: Condition, plan: dict[str, Any]) -> int:
     os.environ["TEST_SCALE"] = str(plan["scale"])
     os.environ["VMTEST_CONDITION"] = condition.name
     os.environ["VMTEST_TIERS"] = " ".join(name for name, reason in tiers.items() if not reason)
-    with (SHARE / f"doctor.{condition.name.replace(' ', '-')}").open("w") as doctor:
-        command = [sys.executable, "-m", "connscope.cli", "doctor"]
-        subprocess.run(command, check=False, stdout=doctor)  # noqa: S603  # this program
+    if condition.name == PLAIN.name:
+        with (SHARE / "doctor").open("w") as doctor:
+            command = [sys.executable, "-m", "connscope.cli", "doctor"]
+            subprocess.run(command, check=False, stdout=doctor)  # noqa: S603  # this program
     tests = plan["tests"] or condition.tests
     options = ["-q", "-p", "no:cacheprovider", "-p", "vmtest.selection", "--color=no"]
     os.execv(  # noqa: S606  # the same
