@@ -1,6 +1,6 @@
 """Runs the kernel tests on other kernels and writes docs/support.md.
 
-python -m vmtest [--kernel NAME] [--tier TIER…] [--condition NAME] [--all]
+python -m vmtest [--kernel NAME] [--tier TIER…] [--condition NAME…] [--all]
         [--brief] [--tests FILE…] [--record] [--missing] [--shell]
 """
 
@@ -52,7 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m vmtest", description=__doc__)
     parser.add_argument("--kernel", help=", ".join(kernel.name for kernel in KERNELS))
     parser.add_argument("--tier", nargs="+", choices=TIERS)
-    parser.add_argument("--condition", choices=[each.name for each in CONDITIONS])
+    parser.add_argument("--condition", nargs="+", choices=[each.name for each in CONDITIONS])
     parser.add_argument("--all", action="store_true", help="every kernel, every condition")
     parser.add_argument("--brief", action="store_true", help="only the core of the contract")
     parser.add_argument("--tests", nargs="+", help="only these files or folders")
@@ -98,7 +98,8 @@ def tests_of(asked: argparse.Namespace) -> list[str]:
 def conditions_of(asked: argparse.Namespace, kernel: Kernel) -> list[Condition]:
     """Those that were asked for, with the same boot side by side; else the plain one."""
     if asked.condition:
-        found = [each for each in CONDITIONS if each.name == asked.condition]
+        found = [each for each in CONDITIONS if each.name in asked.condition]
+        found.sort(key=lambda each: each.boot)
     elif asked.shell or not (asked.all or asked.kernel):
         found = [PLAIN]
     else:
