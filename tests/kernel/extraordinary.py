@@ -9,9 +9,9 @@ import errno
 from collections import defaultdict
 
 from connscope.capture.contract import Certainty
-from connscope.row.words import ClosedBy, Group, Tier
+from connscope.row.words import ClosedBy, Group, State, Tier
 
-__all__ = ("ENDED_BY", "ERRORS", "INSTEAD", "OLDER", "QUEUED", "WIPED")
+__all__ = ("ENDED_BY", "ENDED_BY_DELAY", "ERRORS", "INSTEAD", "OLDER", "QUEUED", "WIPED")
 
 E, U = Certainty.ESTIMATED, Certainty.UNKNOWN
 NEVER_OPEN = {Group.LIFE: U, Group.JOIN: U}
@@ -80,6 +80,12 @@ ENDED_BY: dict[str, dict[str, ClosedBy]] = defaultdict(
     reset_of_last_ack={"client": ClosedBy.LOCAL, "server": ClosedBy.PEER_RESET},
 )
 """Who ends a kind, as each role has to say it; empty where both roles are the same."""
+
+ENDED_BY_DELAY: dict[tuple[str, str, State], ClosedBy] = {
+    ("unread_at_close_by_peer", "client", State.FIN_WAIT2): ClosedBy.LOCAL,
+}
+"""Kind, role, last state → who ended it then. The delayed acknowledgement of its FIN left after 40
+ms, before the peer had closed: for the client that is an end in order, whatever the peer does."""
 
 ERRORS = {ClosedBy.PEER_RESET: errno.ECONNRESET, ClosedBy.TIMEOUT: errno.ETIMEDOUT}
 """The errno of each; others have none."""

@@ -29,7 +29,15 @@ from connscope.row.words import (
     Tier,
     word,
 )
-from tests.kernel.extraordinary import ENDED_BY, ERRORS, INSTEAD, OLDER, QUEUED, WIPED
+from tests.kernel.extraordinary import (
+    ENDED_BY,
+    ENDED_BY_DELAY,
+    ERRORS,
+    INSTEAD,
+    OLDER,
+    QUEUED,
+    WIPED,
+)
 from tests.kernel.promises import Close, Told
 from tests.kernel.recorder import comm
 from tests.kernel.tiers_here import SEES_ALL
@@ -198,9 +206,10 @@ def check_quality(case: Case) -> None:
     assert row["min_rtt_us"] <= row["rtt_us"] + row["rtt_var_us"], case
     if Group.QUALITY not in case.exact:
         return
-    ended_by = ENDED_BY[case.kind]
+    by_delay = case.kind, role, State(int(row["left_state"]))
+    ended_by = ENDED_BY_DELAY.get(by_delay) or ENDED_BY[case.kind].get(role)
     if ended_by:
-        assert ClosedBy(int(row["closed_by"])) == ended_by[role], case
+        assert ClosedBy(int(row["closed_by"])) == ended_by, case
     assert row["error"] == ERRORS.get(ClosedBy(int(row["closed_by"])), 0), case
     if Group.LIFE in case.exact:
         assert (row["connect_us"] > 0) == (role == "client"), case
