@@ -129,9 +129,12 @@ only where accept is watched (`accept_owner`).
 {table}
 
 - UDP flows, one for each socket and peer, are counted in `btf` if `udp` is on ([udp.md](udp.md)).
-  In `kprobe`, `netlink` and `procfs` there are UDP sockets, without traffic, and nothing is told of them.
-- `btf`, `kprobe` and `netlink` tell every close, or count it as lost. `procfs` tells those of connections
-  that two looks have shown.
+  In `kprobe`, `netlink` and `procfs` there are UDP sockets, without traffic, and nothing is told
+  of them.
+- `btf`, `kprobe` and `netlink` tell every close, or count it as lost. `procfs` tells those of
+  connections that two looks have shown.
+- `kprobe` does not see connects that a cgroup program denies. Without BTF it does not tell MPTCP's
+  subflows from other connections: what they send twice counts twice.
 - `netlink` and `procfs` do not see the connections of a network namespace that has neither a
   process nor a mount. When a connection opened is in their opened row, not in their closed row. In
   `procfs` the role of a connection is the word `unknown`, though its ends are exact.
@@ -159,7 +162,9 @@ NumPy dtype, and everything else works on arrays of it.
 in `exact` are the truth, the others that are known are estimates. In JSON what is unknown has no
 key, times are RFC 3339 in UTC with nanoseconds, addresses are text, 64-bit ids are strings, enums
 are words, `family` is `ipv4` or `ipv6`, `error` is the name of the errno, `exact` is a list of
-groups; bytes of `comm` that are not UTF-8 or not printable are `\\xNN`.
+groups; bytes of `comm` that are not UTF-8 or not printable are `\\xNN`. JSON, CSV and Arrow have
+one key more, after the ends: `cast` of a UDP flow one end of which is a group (`multicast`) or
+255.255.255.255 (`broadcast`).
 
 ## Columns
 

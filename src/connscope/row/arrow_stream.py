@@ -74,7 +74,7 @@ def _array(column: FlatColumn, rows: Rows, wall_minus_boottime_ns: int) -> Any:
 def _buffers(
     column: FlatColumn, rows: Rows, known: Mask, wall_minus_boottime_ns: int
 ) -> tuple[Any, ...]:
-    values = np.ascontiguousarray(rows[column.column])
+    values = np.ascontiguousarray(column.values(rows))
     if column.form is Form.NUMBER:
         return (values,)
     if column.form is Form.TIME:

@@ -8,14 +8,28 @@ import numpy as np
 import numpy.typing as npt
 
 from connscope.row.columns import Rows
-from connscope.row.words import Protocol
+from connscope.row.words import Group, Protocol
 
-__all__ = ("is_broadcast", "is_multicast")
+__all__ = ("cast_texts", "is_broadcast", "is_cast", "is_multicast")
 
 Mask = npt.NDArray[np.bool_]
 
 V4 = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)
 V4_AT, V4_MULTICAST, V6_MULTICAST = 12, 0xE0, 0xFF
+
+
+def is_cast(rows: Rows) -> Mask:
+    """Which rows with ends have a word; shape (n,)."""
+    found: Mask = rows["known"] & Group.ENDS.value != 0
+    found &= is_multicast(rows) | is_broadcast(rows)
+    return found
+
+
+def cast_texts(rows: Rows) -> npt.NDArray[np.uint8]:
+    """``multicast``, ``broadcast`` or NUL bytes for each row; shape (n, 9)."""
+    words = np.where(is_multicast(rows), b"multicast", b"")
+    words = np.where(is_broadcast(rows), b"broadcast", words).astype("S9")
+    return words.view(np.uint8).reshape(len(rows), -1)
 
 
 def is_multicast(rows: Rows) -> Mask:

@@ -55,7 +55,7 @@ def _some_lines(rows: Rows, wall_minus_boottime_ns: int) -> str:
 def _pieces(
     column: FlatColumn, rows: Rows, numbers: NumberTexts, wall_minus_boottime_ns: int
 ) -> tuple[TextColumn, ...]:
-    values = rows[column.column]
+    values = column.values(rows)
     if column.form is Form.NUMBER:
         return (numbers.text(column.column),)
     if column.form is Form.TIME:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connscope.row.address import address_column
+from connscope.row.cast import cast_texts, is_cast
 from connscope.row.columns import COLUMNS_OF, NO_UID, Rows
 from connscope.row.listeners import has_queue_limit, is_listener
 from connscope.row.text_rows import Mask, TextColumn
@@ -48,9 +49,10 @@ class FlatColumn(NamedTuple):
 
     Attributes:
         name: as in JSON.
-        column: of the row.
+        column: of the row; empty if the text is made of several.
         known: on which rows there is a value.
-        texts: the text of each value of a `Form.TEXT`; it is asked for one row at least.
+        texts: the text of each value of a `Form.TEXT`, or of each row if there is no one column; it
+            is asked for one row at least.
     """
 
     name: str
@@ -58,6 +60,10 @@ class FlatColumn(NamedTuple):
     form: Form
     known: Callable[[Rows], Mask]
     texts: Callable[[npt.NDArray[Any]], TextColumn] | None = None
+
+    def values(self, rows: Rows) -> npt.NDArray[Any]:
+        """What `texts` is asked about."""
+        return rows[self.column] if self.column else rows
 
 
 def _always(rows: Rows) -> Mask:
@@ -148,6 +154,7 @@ FLAT_COLUMNS = (
     _number("local_port", ENDS),
     FlatColumn("peer_address", "peer_address", Form.TEXT, ENDS, address_column),
     _number("peer_port", ENDS),
+    FlatColumn("cast", "", Form.TEXT, is_cast, cast_texts),
     _number("netns"),
     _number("pid"),
     FlatColumn(

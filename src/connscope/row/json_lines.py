@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connscope.row.address import address_column
+from connscope.row.cast import cast_texts, is_cast
 from connscope.row.columns import COLUMNS_OF, NO_UID, ROW, Rows
 from connscope.row.listeners import has_queue_limit, is_listener
 from connscope.row.number_texts import NumberTexts
@@ -166,6 +167,8 @@ def _add_ends(lines: TextRows, rows: Rows, numbers: NumberTexts) -> None:
         ',"peer_port":', numbers.text("peer_port"),
         where=_knows(rows, Group.ENDS),
     )  # fmt: skip
+    if (cast := _on_all(is_cast(rows))) is not False:
+        lines.add(',"cast":"', cast_texts(rows), '"', where=cast)
 
 
 def _add_owner(lines: TextRows, rows: Rows, wall_minus_boottime_ns: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from connscope.row.columns import NO_UID
@@ -50,6 +50,7 @@ WORDS = {
     "failure": Failure,
     "closed_by": ClosedBy,
 }
+EVERYBODY = IPv4Address("255.255.255.255")
 
 
 def json_object(row: Any, wall_minus_boottime_ns: int) -> dict[str, Any]:
@@ -110,7 +111,16 @@ def _ends(row: Any) -> dict[str, Any]:
         "family": f"ipv{row['family']}",
         "state": State(row["state"]).name.lower(),
         **{end: str(address.ipv4_mapped or address) for end, address in addresses.items()},
+        **_cast(row, [address.ipv4_mapped or address for address in addresses.values()]),
     }
+
+
+def _cast(row: Any, addresses: list[IPv4Address | IPv6Address]) -> dict[str, str]:
+    if row["protocol"] != Protocol.UDP:
+        return {}
+    if EVERYBODY in addresses:
+        return {"cast": "broadcast"}
+    return {"cast": "multicast"} if any(each.is_multicast for each in addresses) else {}
 
 
 def _time(time_ns: int, wall_minus_boottime_ns: int) -> str:

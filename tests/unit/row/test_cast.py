@@ -7,9 +7,9 @@ from ipaddress import ip_address
 import numpy as np
 import pytest
 
-from connscope.row.cast import is_broadcast, is_multicast
+from connscope.row.cast import cast_texts, is_broadcast, is_cast, is_multicast
 from connscope.row.columns import ROW
-from connscope.row.words import Protocol
+from connscope.row.words import Group, Protocol
 
 
 def flow(peer: str, column: str = "peer_address", protocol: int = Protocol.UDP):
@@ -45,6 +45,19 @@ def test_single_machines(address: str):
 def test_tcp_has_no_groups():
     """Whatever its addresses look like."""
     assert not is_multicast(flow("224.0.0.1", protocol=Protocol.TCP)).any()
+
+
+def test_words():
+    """As they stand in JSON, CSV and Arrow."""
+    rows = np.concatenate([flow(each) for each in ("224.0.0.1", "255.255.255.255", "10.0.0.255")])
+    rows["known"] = Group.ENDS
+    texts = [text.tobytes().rstrip(b"\0").decode() for text in cast_texts(rows)]
+    assert (texts, is_cast(rows).tolist()) == (["multicast", "broadcast", ""], [True, True, False])
+
+
+def test_without_ends_there_is_no_word():
+    """What is not known has no key."""
+    assert not is_cast(flow("224.0.0.1")).any()
 
 
 def test_no_rows():
