@@ -17,6 +17,7 @@ from connscope.capture.changes import LookChanges
 from connscope.capture.exclusion import refuse_excluded_kernel
 from connscope.capture.look import SocketLook
 from connscope.capture.tier import CaptureTier, Looker, Losses, OpenedTier
+from connscope.capture.udp_sockets import UdpSocketsToo
 from connscope.config import Config
 from connscope.errors import FailedError, KernelError, NotSupportedError, UsageError
 from connscope.row.columns import ROW, Rows
@@ -52,14 +53,18 @@ class Ladder(OpenedTier):
     Args:
         config: `tier` forces one; the rest is for the tiers.
         require: none that is worse than this; None: any will do.
+        udp_sockets: looks show UDP sockets too; those of all tiers but btf do anyway.
 
     Attributes:
         refusals: why each better tier does not capture.
     """
 
-    def __init__(self, config: Config, require: Tier | None = None) -> None:
-        self._config, self._require = config, require
+    def __init__(
+        self, config: Config, require: Tier | None = None, *, udp_sockets: bool = False
+    ) -> None:
+        self._config, self._require, self._udp_sockets = config, require, udp_sockets
         self._inner: CaptureTier | None = None
+        self._looker: Looker | None = None
         self._changes: LookChanges | None = None
         self._early: Rows = np.empty(0, ROW)
         self.refusals: dict[Tier, KernelError] = {}
@@ -99,6 +104,8 @@ class Ladder(OpenedTier):
             lambda tier: open_tested(tier, self._config),
             self.refusals,
         )
+        if self._udp_sockets and self.tier == Tier.BTF:
+            self._looker = UdpSocketsToo(self._inner, self._config)
         if not {Kind.OPENED, Kind.LISTENING} <= self._inner.kinds:
             self._changes = LookChanges(self._inner, self._config.look_interval_s)
 
@@ -123,7 +130,7 @@ class Ladder(OpenedTier):
 
     def look(self) -> Rows:
         """What is open now, see `CaptureTier.look`."""
-        return self.inner.look()
+        return (self._looker or self.inner).look()
 
     def minisockets(self) -> Rows:
         """SYN_RECV and TIME_WAIT, see `CaptureTier.minisockets`."""
@@ -135,29 +142,34 @@ class Ladder(OpenedTier):
 
     def close(self) -> None:
         """Stops; a second call does nothing."""
-        if self._inner is not None:
-            self._inner.close()
+        for each in (self._looker, self._inner):
+            if each is not None:
+                each.close()
 
 
 def open_looker(
-    config: Config, refusals: dict[Tier, KernelError], require: Tier | None = None
-) -> CaptureTier | SocketLook:
+    config: Config,
+    refusals: dict[Tier, KernelError],
+    require: Tier | None = None,
+    udp_sockets: bool = False,
+) -> Looker:
     """Opens what is cheapest for one look, of the best tier that works.
 
     Args:
         config: `tier` forces one.
         refusals: gets the reason of each that does not work.
-        require: none that is worse.
+        require, udp_sockets: as of `Ladder`.
 
     Raises:
         KernelError: none works, see `Ladder.open`.
     """
 
-    def open_one(tier: Tier) -> CaptureTier | SocketLook:
+    def open_one(tier: Tier) -> Looker:
         with _no_other_errors(tier):
             if tier == Tier.BTF:
                 refuse_excluded_kernel(config.excluded_kernels)
-                return SocketLook(None, {}, config.owner_check_interval_s)
+                look = SocketLook(None, {}, config.owner_check_interval_s)
+                return UdpSocketsToo(look, config) if udp_sockets else look
             return _opened(make_tier(tier, config))
 
     return _first_that_works(config, require, open_one, refusals)

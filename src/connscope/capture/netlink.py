@@ -49,6 +49,7 @@ class NetlinkTier(OpenedTier):
     Args:
         config: `netlink_receive_bytes`, `owner_check_interval_s`.
         hears_news: else only looks are taken.
+        protocols: that looks are taken at.
 
     Attributes:
         tier: of all rows.
@@ -58,14 +59,20 @@ class NetlinkTier(OpenedTier):
     tier = Tier.NETLINK
     kinds: frozenset[Kind] = frozenset((Kind.CLOSED, Kind.LOST))
 
-    def __init__(self, config: Config, *, hears_news: bool = True) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        hears_news: bool = True,
+        protocols: tuple[Protocol, ...] = (Protocol.TCP, Protocol.UDP),
+    ) -> None:
         self._receive_bytes = config.netlink_receive_bytes if hears_news else 0
         self._homes: Homes | None = None
         self._memory = SocketMemory(config.owner_check_interval_s)
         self._waiting = np.empty(0, ROW)
         self._lost = self._lost_untold = 0
         self._dropped = 0
-        self._has_udp = True
+        self._has_tcp, self._has_udp = (each in protocols for each in Protocol)
 
     def open(self) -> None:
         """Hears of closes from now on, in all namespaces that may be entered; takes a first look.
@@ -121,10 +128,11 @@ class NetlinkTier(OpenedTier):
     def _dump(self, home: Home, time_ns: int) -> list[Rows]:
         parts = list[Rows]()
         for family in FAMILIES:
-            sockets = _read(home, family, Protocol.TCP, SOCKET_STATES)
-            # FIN_WAIT2 is also a state of what is left of an orphan, which has no counters.
-            sockets = sockets[sockets["info_bytes"] > 0]
-            parts.append(snapshot_rows(sockets, Protocol.TCP, home.inode, time_ns))
+            if self._has_tcp:
+                sockets = _read(home, family, Protocol.TCP, SOCKET_STATES)
+                # FIN_WAIT2 is also a state of what is left of an orphan, which has no counters.
+                sockets = sockets[sockets["info_bytes"] > 0]
+                parts.append(snapshot_rows(sockets, Protocol.TCP, home.inode, time_ns))
             if self._has_udp:
                 try:
                     sockets = _read(home, family, Protocol.UDP, ALL_STATES)

@@ -10,10 +10,13 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
 from connscope.row.address import address_text
+from connscope.row.cast import is_broadcast, is_multicast
 from connscope.row.columns import NO_UID, Rows
 from connscope.row.outside_text import printable
-from connscope.row.words import Group, Kind, OwnerEvidence, Role, State, word
+from connscope.row.words import Group, Kind, OwnerEvidence, Protocol, Role, State, word
 
 __all__ = (
     "DIRECTIONS",
@@ -27,6 +30,7 @@ __all__ = (
     "ports",
     "service",
     "text_width",
+    "udp_words",
     "user",
     "users",
     "words",
@@ -68,6 +72,14 @@ def words(rows: Rows, name: str, enumeration: type[IntEnum]) -> list[str]:
     """The words of an enumerated column."""
     texts = {value: word(enumeration(value)) for value in set(rows[name].tolist())}
     return [texts[value] for value in rows[name].tolist()]
+
+
+def udp_words(rows: Rows) -> list[str]:
+    """``udp``, ``udp multicast`` or ``udp broadcast``; of other protocols nothing."""
+    names = np.where(rows["protocol"] == Protocol.UDP, "udp", "")
+    names = np.where(is_multicast(rows), "udp multicast", names)
+    found: list[str] = np.where(is_broadcast(rows), "udp broadcast", names).tolist()
+    return found
 
 
 def numbers(rows: Rows, name: str) -> list[str]:

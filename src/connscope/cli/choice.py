@@ -18,8 +18,17 @@ from connscope.row.address import parse_network
 from connscope.row.columns import Rows
 from connscope.row.selection import Selection
 from connscope.row.words import Kind, Role, State, Tier
+from connscope.row.words import Protocol as Transport
 
-__all__ = ("Choice", "add_choice", "add_general", "chosen", "positive", "required")
+__all__ = (
+    "Choice",
+    "add_choice",
+    "add_general",
+    "chosen",
+    "counts_udp",
+    "positive",
+    "required",
+)
 
 TIERS = ("auto", "btf", "kprobe", "netlink", "procfs")
 DIRECTIONS = {"in": Role.SERVER, "out": Role.CLIENT}
@@ -39,7 +48,8 @@ class Choice:
     Attributes:
         selection: the simple options.
         filter: what ``--filter`` says.
-        listeners: only listeners, and their ends.
+        listeners: only listeners, and their ends; of UDP, if it was asked for, sockets that are
+            connected to nobody.
         minisockets: time_wait and syn_recv too, where the command looks.
     """
 
@@ -56,6 +66,8 @@ class Choice:
             rows = rows[wanted | (rows["kind"] == Kind.LOST)]
         if self.listeners:
             listens = (rows["state"] == State.LISTEN) | (rows["kind"] == Kind.UNLISTENED)
+            if Transport.UDP in self.selection.protocols:
+                listens |= (rows["protocol"] == Transport.UDP) & (rows["peer_port"] == 0)
             rows = rows[listens | (rows["kind"] == Kind.LOST)]
         return rows
 
@@ -79,6 +91,13 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     only.add_argument(
         "--filter", metavar="EXPR", help="e.g. 'proc:nginx -state:listen'; docs/filter.md"
     )
+    only.add_argument("-t", "--tcp", action="store_true", help="only TCP, or with -u both")
+    only.add_argument(
+        "-u",
+        "--udp",
+        action="store_true",
+        help="only UDP: its sockets, and its flows, which are counted meanwhile (docs/udp.md)",
+    )
     only.add_argument("-p", "--pid", type=int, action="append", default=[])
     only.add_argument("--comm", action="append", default=[], help="process name, e.g. nginx*")
     only.add_argument("--uid", type=int, action="append", default=[])
@@ -99,7 +118,9 @@ def chosen(
     Raises:
         FilterError: ``--filter`` can not be understood; the message shows where.
     """
+    asked = ((Transport.TCP, arguments.tcp), (Transport.UDP, arguments.udp))
     selection = Selection(
+        protocols=tuple(protocol for protocol, is_asked in asked if is_asked),
         pids=tuple(arguments.pid),
         uids=tuple(arguments.uid),
         netns=tuple(arguments.netns),
@@ -114,6 +135,11 @@ def chosen(
         # Its grammar takes a tenth of the time that a list does, and mostly nobody asks for it.
         wanted = importlib.import_module("connscope.filter").parse(arguments.filter)
     return Choice(selection, wanted, listeners, minisockets)
+
+
+def counts_udp(arguments: argparse.Namespace) -> bool | None:
+    """The setting `udp` that follows from ``-t`` and ``-u``; None: neither was given."""
+    return bool(arguments.udp) if arguments.tcp or arguments.udp else None
 
 
 def required(arguments: argparse.Namespace) -> Tier | None:

@@ -1,7 +1,8 @@
 """Lists the open TCP connections and listeners of all network namespaces, with their processes.
 
 A pid with ~ is an estimate: an accepted connection that so far only its listener is known of.
-With -a there is also what has no process any more, or none yet: time_wait, syn_recv.
+With -a there is also what has no process any more, or none yet: time_wait, syn_recv. With -u there
+are UDP sockets instead, with -tu both.
 
 A table fits the terminal, from 80 to 200 columns: with less room there are fewer columns, and long
 names and addresses are cut in the middle; TX and RX are in units of 1000. In a pipe nothing is cut,
@@ -20,7 +21,14 @@ from contextlib import closing
 from connscope.capture.ladder import Ladder, open_looker
 from connscope.capture.tier import Looker
 from connscope.cli.announcement import announce_fall
-from connscope.cli.choice import Choice, add_choice, add_general, chosen, required
+from connscope.cli.choice import (
+    Choice,
+    add_choice,
+    add_general,
+    chosen,
+    counts_udp,
+    required,
+)
 from connscope.cli.exit_codes import FINE
 from connscope.cli.list_follow import follow_in_blocks, follow_on_screen, open_sockets
 from connscope.cli.list_order import Order, parse_order
@@ -86,11 +94,14 @@ def run(arguments: argparse.Namespace) -> int:
         wide=arguments.output == "wide",
         numeric=arguments.numeric,
         listeners=arguments.listeners,
+        udp=arguments.udp,
     )
     output = open_output(arguments.output, table)
-    config = load_config(arguments.config, os.environ, tier=arguments.tier)
+    config = load_config(
+        arguments.config, os.environ, tier=arguments.tier, udp=counts_udp(arguments)
+    )
     if arguments.follow:
-        with Ladder(config, required(arguments)) as tier:
+        with Ladder(config, required(arguments), udp_sockets=arguments.udp) as tier:
             _say(announce_fall(tier, tier.refusals))
             if arguments.output in TABLES and is_interactive():
                 follow_on_screen(tier, choice, order, table)
@@ -99,7 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
     keep_freed_memory()
     # One look needs no events.
     refusals: dict[Tier, KernelError] = {}
-    with closing(open_looker(config, refusals, required(arguments))) as looker:
+    opened = open_looker(config, refusals, required(arguments), udp_sockets=arguments.udp)
+    with closing(opened) as looker:
         text = _summary_text(looker, choice, arguments) if arguments.summary else ""
         rows = None if arguments.summary else open_sockets(looker, choice)
         _say(announce_fall(looker, refusals))

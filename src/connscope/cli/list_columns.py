@@ -14,7 +14,7 @@ from connscope.cli import cells
 from connscope.row.address import in_network, parse_network
 from connscope.row.columns import Rows
 from connscope.row.listeners import has_queue_limit, is_listener
-from connscope.row.words import Failure, Group, Kind, OwnerEvidence, Role, State
+from connscope.row.words import Failure, Group, Kind, OwnerEvidence, Protocol, Role, State
 
 __all__ = ("ListColumn", "connection_columns", "exposures", "human_count", "listener_columns")
 
@@ -40,7 +40,7 @@ class ListColumn(NamedTuple):
 
 
 LEFT, RIGHT = -1, 1
-ENDS = (Kind.CLOSED, Kind.UNLISTENED)
+ENDS = (Kind.CLOSED, Kind.IDLE, Kind.UNLISTENED)
 ALWAYS = 0
 COMM_LEAST, ENDPOINT_LEAST = 7, 14
 PROOFS = (OwnerEvidence.CONNECT, OwnerEvidence.ACCEPT, OwnerEvidence.FD_TABLE)
@@ -69,10 +69,20 @@ def connection_columns(*, wide: bool, numeric: bool) -> list[ListColumn]:
     return [*first, *last]
 
 
-def listener_columns(*, wide: bool, numeric: bool) -> list[ListColumn]:
-    """What is shown of listeners if there is nothing else."""
+def listener_columns(*, wide: bool, numeric: bool, udp: bool = False) -> list[ListColumn]:
+    """What is shown of listeners if there is nothing else.
+
+    Args:
+        wide: everything.
+        numeric: ports and users as numbers.
+        udp: some may be of UDP.
+    """
     port = str if numeric else cells.service
+    protocol = ListColumn(
+        "PROTO", LEFT, ALWAYS, lambda rows: cells.words(rows, "protocol", Protocol)
+    )
     columns = [
+        *([protocol] if udp else []),
         *_owner_columns(),
         _endpoint_column("LOCAL", "local", Role.CLIENT, port),
         ListColumn("EXPOSURE", LEFT, ALWAYS, exposures),
@@ -147,6 +157,8 @@ def _identity_columns() -> list[ListColumn]:
 def _states(rows: Rows) -> list[str]:
     """The state; of what has ended, how."""
     states = cells.words(rows, "state", State)
+    if (rows["protocol"] == Protocol.UDP).any():
+        states = _with_udp_states(rows, states)
     if (rows["kind"] == Kind.SNAPSHOT).all():
         return states
     failures = cells.words(rows, "failure", Failure)
@@ -155,6 +167,12 @@ def _states(rows: Rows) -> list[str]:
         failure if kind == Kind.FAILED else "closed" if kind in ENDS else state
         for kind, state, failure in zip(kinds, states, failures, strict=True)
     ]
+
+
+def _with_udp_states(rows: Rows, states: list[str]) -> list[str]:
+    """UDP has none; whether there is a peer is said as `ss` does."""
+    sides = zip(cells.udp_words(rows), states, rows["peer_port"].tolist(), strict=True)
+    return [(name if port else f"{name} unconn") if name else state for name, state, port in sides]
 
 
 def _directions(rows: Rows) -> list[str]:

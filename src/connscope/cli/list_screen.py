@@ -18,8 +18,9 @@ __all__ = ("News", "screen_lines")
 NEWS_NS = 3_000_000_000
 """So long what happened is marked."""
 ENDED_AT_MOST = 1000
-ENDS = (Kind.CLOSED, Kind.FAILED, Kind.UNLISTENED)
+ENDS = (Kind.CLOSED, Kind.FAILED, Kind.IDLE, Kind.UNLISTENED)
 
+COME_BACK = (Kind.FAILED, Kind.IDLE)
 MARKS = {Kind.SNAPSHOT: " ", Kind.OPENED: "+", Kind.FAILED: "!"}
 ENDED_MARK = "-"
 COLORS = {"+": "\x1b[32m", "-": "\x1b[2m", "!": "\x1b[31m"}
@@ -53,7 +54,7 @@ class News:
         """
         since_ns = max(0, now_ns - NEWS_NS)
         self._ended = self._ended[self._ended["time_ns"] > since_ns]
-        ids = self._ended["connection_id"][self._ended["kind"] != Kind.FAILED]
+        ids = self._ended["connection_id"][~np.isin(self._ended["kind"], COME_BACK)]
         still_open = rows[~np.isin(rows["connection_id"], ids[ids > 0])]
         still_open["kind"][still_open["opened_ns"] > since_ns] = Kind.OPENED
         return np.concatenate((self._ended, still_open))
@@ -90,7 +91,7 @@ def _totals(rows: Rows, lost: int) -> str:
         (listening, "listening"),
         (len(open_rows) - established - listening, "other"),
         (int((rows["kind"] == Kind.OPENED).sum()), "opened (+)"),
-        (int(np.isin(rows["kind"], (Kind.CLOSED, Kind.UNLISTENED)).sum()), "closed (-)"),
+        (int(np.isin(rows["kind"], (Kind.CLOSED, Kind.IDLE, Kind.UNLISTENED)).sum()), "closed (-)"),
         (int((rows["kind"] == Kind.FAILED).sum()), "failed (!)"),
         (lost, "events lost"),
     )

@@ -48,11 +48,14 @@ class ListTable:
         wide: all columns in their full width.
         numeric: ports and users as numbers.
         listeners: with the columns of listeners.
+        udp: some of these may be of UDP.
     """
 
-    def __init__(self, *, wide: bool, numeric: bool, listeners: bool) -> None:
-        columns_of = listener_columns if listeners else connection_columns
-        self._columns = columns_of(wide=wide, numeric=numeric)
+    def __init__(self, *, wide: bool, numeric: bool, listeners: bool, udp: bool = False) -> None:
+        if listeners:
+            self._columns = listener_columns(wide=wide, numeric=numeric, udp=udp)
+        else:
+            self._columns = connection_columns(wide=wide, numeric=numeric)
         self._wide = wide
 
     def make(self, rows: Rows, width: int | None) -> Table:

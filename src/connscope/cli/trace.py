@@ -18,7 +18,15 @@ from connscope.capture.ladder import Ladder
 from connscope.capture.tier import BATCH_ROWS, CaptureTier
 from connscope.cli.announcement import announce_capture
 from connscope.cli.audit_lines import audit_line
-from connscope.cli.choice import Choice, add_choice, add_general, chosen, positive, required
+from connscope.cli.choice import (
+    Choice,
+    add_choice,
+    add_general,
+    chosen,
+    counts_udp,
+    positive,
+    required,
+)
 from connscope.cli.trace_lines import TraceLines
 from connscope.config import Config, load_config
 from connscope.kernel.host.clock import wall_minus_boottime_ns
@@ -53,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         accept_owner=arguments.accept_owner,
         ring_bytes=arguments.ring_bytes,
         tier=arguments.tier,
+        udp=counts_udp(arguments),
     )
     keep_freed_memory()
     with Ladder(config, required(arguments)) as tier:

@@ -9,7 +9,6 @@ import numpy as np
 
 from connscope.cli import cells
 from connscope.cli.cells import TableColumn, padded
-from connscope.row.cast import is_broadcast, is_multicast
 from connscope.row.columns import Rows
 from connscope.row.wall_time import clock_texts
 from connscope.row.words import ClosedBy, Failure, Group, Kind, OwnerEvidence, Protocol, word
@@ -98,13 +97,10 @@ def _how(rows: Rows) -> list[str]:
     columns = ("kind", "failure", "closed_by", "error", "lost", "unread_bytes")
     values = zip(*(rows[name].tolist() for name in columns), strict=True)
     texts = [_one_how(*value) for value in values]
-    is_udp = rows["protocol"] == Protocol.UDP
-    if not is_udp.any():
+    if not (rows["protocol"] == Protocol.UDP).any():
         return texts
-    names = np.where(is_udp, "udp", "")
-    names = np.where(is_multicast(rows), "udp multicast", names)
-    names = np.where(is_broadcast(rows), "udp broadcast", names).tolist()
-    return [f"{name} {text}".strip() for name, text in zip(names, texts, strict=True)]
+    names = zip(cells.udp_words(rows), texts, strict=True)
+    return [f"{name} {text}".strip() for name, text in names]
 
 
 @lru_cache(4096)

@@ -27,6 +27,7 @@ class Selection:
     Attributes:
         pids, uids, netns: exact numbers.
         comms: process names as in ``/proc/PID/comm``; ``*`` at the end stands for any rest.
+        protocols: IANA numbers.
         ports: of either end.
         networks: of either end, IPv4 as v4-mapped.
         role: which side the local end is.
@@ -37,6 +38,7 @@ class Selection:
     uids: tuple[int, ...] = ()
     netns: tuple[int, ...] = ()
     comms: tuple[str, ...] = ()
+    protocols: tuple[int, ...] = ()
     ports: tuple[int, ...] = ()
     networks: tuple[IPv6Network, ...] = ()
     role: Role | None = None
@@ -51,7 +53,12 @@ class Selection:
 
     def _mask(self, rows: Rows) -> Mask:
         mask = np.ones(len(rows), np.bool_)
-        for name, values in (("pid", self.pids), ("uid", self.uids), ("netns", self.netns)):
+        for name, values in (
+            ("pid", self.pids),
+            ("uid", self.uids),
+            ("netns", self.netns),
+            ("protocol", self.protocols),
+        ):
             if values:
                 mask &= np.isin(rows[name], values)
         if self.comms:

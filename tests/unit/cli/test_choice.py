@@ -11,7 +11,7 @@ from connscope.cli.choice import Choice, add_choice, chosen
 from connscope.cli.main import join_values
 from connscope.filter import FilterError
 from connscope.row.columns import ROW, Rows, lost_row
-from connscope.row.words import Kind, Tier
+from connscope.row.words import Kind, Protocol, State, Tier
 from tests.unit.cli.list_rows import NOW_NS, connection, listener, time_wait
 
 ROWS = np.concatenate(
@@ -51,6 +51,39 @@ def ids(rows: Rows) -> list[int]:
 def test_everything_must_hold(arguments: tuple[str, ...], left: list[int]):
     """The options and the filter, and all of them together."""
     assert ids(choice(*arguments).apply(ROWS)) == left
+
+
+UDP = np.concatenate(
+    (
+        connection(connection_id=11, protocol=Protocol.UDP),
+        connection(connection_id=12, protocol=Protocol.UDP, state=State.CLOSE, peer_port=0),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        ((), [1, 2, 3, 4, 5, 11, 12]),
+        (("-t",), [1, 2, 3, 4, 5]),
+        (("--udp",), [11, 12]),
+        (("-tu", "--pid", "7"), [2]),
+    ],
+)
+def test_protocols(arguments: tuple[str, ...], left: list[int]):
+    """Those that are named, or all."""
+    assert ids(choice(*arguments).apply(np.concatenate((ROWS, UDP)))) == left
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"), [((), [3, 4]), (("-u",), [12]), (("-tu",), [3, 4, 12])]
+)
+def test_udp_sockets_without_a_peer_are_listeners_if_asked_for(
+    arguments: tuple[str, ...], left: list[int]
+):
+    """As of ``ss -l``."""
+    rows = np.concatenate((ROWS, UDP))
+    assert ids(choice(*arguments, listeners=True).apply(rows)) == left
 
 
 def test_listeners():

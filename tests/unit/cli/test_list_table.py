@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from connscope.cli.cells import text_width
 from connscope.cli.list_table import ListTable, Table, line_width
 from connscope.row.columns import ROW, Rows
-from connscope.row.words import Failure, Kind, OwnerEvidence, Role, State
+from connscope.row.words import Failure, Kind, OwnerEvidence, Protocol, Role, State
 from tests.unit.cli.list_rows import NOW_NS, connection, listener, time_wait
 from tests.unit.sample_rows import any_rows, sensible_rows
 
@@ -189,3 +189,22 @@ def test_width_of_a_pipe(columns: str, width: int | None, monkeypatch: pytest.Mo
     """In a pipe nothing is cut, unless COLUMNS says so."""
     monkeypatch.setenv("COLUMNS", columns)
     assert line_width() == width
+
+
+def test_udp_has_the_words_of_ss():
+    """Its state says whether there is a peer, and if that is no single machine."""
+    rows = np.concatenate(
+        [
+            connection(protocol=Protocol.UDP, peer_address=address, peer_port=port)
+            for address, port in (("10.0.0.2", 53), ("0.0.0.0", 0), ("224.0.0.1", 9))
+        ]
+    )
+    states = [line[:14].rstrip() for line in table(rows, width=80).lines]
+    assert states == ["udp", "udp unconn", "udp multicast"]
+
+
+def test_listeners_of_udp_have_their_protocol():
+    """Where TCP's have none of their own, because all are TCP's."""
+    rows = np.concatenate((listener(), connection(protocol=Protocol.UDP, peer_port=0)))
+    made = ListTable(wide=False, numeric=True, listeners=True, udp=True).make(rows, None)
+    assert [line[:5].rstrip() for line in (made.header, *made.lines)] == ["PROTO", "tcp", "udp"]
