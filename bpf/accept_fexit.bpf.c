@@ -25,6 +25,7 @@ static __always_inline int accepted(struct sock *child)
 	/* A child that was there before us has no role yet; of one that was reset while it waited
 	 * in the queue the closed row is out, and its id is the last one. */
 	tracked->role = ROLE_SERVER;
+	tracked->shown.whole = 0; /* a look that came before had the listener's owner */
 	over = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state == TCP_CLOSE;
 	if (over && tracked->has_tag)
 		tracked->connection_id = name_of(tracked->socket_id, tracked->last_tag);

@@ -16,13 +16,17 @@
 
 /* What user space says of a look, and what it hears. */
 struct look {
-	__u8 walk;	      /* through the fd tables: the number of the last one, 1 to 254 */
-	__u8 follows_walk;    /* that walk belongs to this look */
-	__u8 replaces_owners; /* whoever the walk did not see holding his socket loses it */
-	__u8 number;	      /* of this look, 1 to 255 */
+	__u64 turn;	      /* of this look, from 1 */
+	__u64 whole;	      /* of the last one that wrote all rows, this one perhaps */
+	__u64 began_ns;	      /* this look */
 	__u32 strangers;      /* sockets of some age that no walk has looked for yet */
 	__u32 wrong_owners;   /* sockets that others hold, but not their owner */
 	__u32 filled;	      /* rows in look_rows */
+	__u32 without_room;   /* sockets that there was no row for */
+	__u8 walk;	      /* through the fd tables: the number of the last one, 1 to 254 */
+	__u8 follows_walk;    /* that walk belongs to this look */
+	__u8 replaces_owners; /* whoever the walk did not see holding his socket loses it */
+	__u8 reserved[5];
 };
 
 struct {
@@ -108,8 +112,7 @@ static __always_inline void adopt_subflow(struct tracked_socket *tracked, struct
  * look, and on a busy server each look meets a connection that began a moment ago and will soon be
  * gone: nobody asks for the owner of those.
  */
-static __always_inline void count_doubts(struct tracked_socket *tracked, struct look *look,
-					 __u64 now_ns)
+static __always_inline void count_doubts(struct tracked_socket *tracked, struct look *look)
 {
 	const struct owner *owner = &tracked->owner;
 
@@ -120,7 +123,7 @@ static __always_inline void count_doubts(struct tracked_socket *tracked, struct 
 			look->wrong_owners++;
 	} else if (!tracked->holder_look && owner->evidence != OWNER_CONNECT &&
 		   owner->evidence != OWNER_ACCEPT &&
-		   now_ns - tracked->opened_ns >= STRANGER_AGE_NS) {
+		   (__s64)(look->began_ns - tracked->opened_ns) >= STRANGER_AGE_NS) {
 		look->strangers++;
 	}
 }

@@ -33,8 +33,15 @@ struct attempt {
 struct shown {
 	__u64 bytes_sent;
 	__u64 bytes_received;
-	__u8 look; /* the last look that has shown it */
-	__u8 reserved[7];
+	__u64 turn;  /* the last look that has shown it */
+	__u64 whole; /* the last one of all rows when its row got this place; 0: it has none */
+	__u32 place; /* in look_rows */
+	__u32 segs_in; /* of the socket, this and what follows, before the row was written */
+	__u32 segs_out;
+	__u32 write_seq;
+	__u32 copied_seq;
+	__u8 state; /* 0: the row was not all that can be known */
+	__u8 reserved[3];
 };
 
 struct tracked_socket {

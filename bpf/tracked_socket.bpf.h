@@ -21,6 +21,7 @@ static __always_inline void forget_connection(struct tracked_socket *tracked)
 	tracked->has_isn = 0;
 	tracked->shown.bytes_sent = 0;
 	tracked->shown.bytes_received = 0;
+	tracked->shown.whole = 0;
 }
 
 /* Of what a child was cloned with it keeps nothing but the owner. */

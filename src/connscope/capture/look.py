@@ -13,6 +13,7 @@ from connscope.capture.inheritance import give_listeners_owner
 from connscope.capture.walks import SocketWalks
 from connscope.errors import NotPermittedError
 from connscope.kernel import BpfObject
+from connscope.kernel.host.clock import boottime_ns
 from connscope.kernel.host.mib import count_tcp_sockets
 from connscope.kernel.host.network_namespaces import (
     entered_network_namespace,
@@ -26,7 +27,7 @@ __all__ = ("SocketLook",)
 
 Result = TypeVar("Result")
 
-LAST_WALK, LAST_LOOK = 254, 255
+LAST_WALK = 254
 ROWS_SPARE = 1024
 
 
@@ -60,7 +61,7 @@ class SocketLook(Resource):
         self._core, self._knobs = core, knobs
         self._interval_s = owner_check_interval_s
         self._walked_s = -math.inf
-        self._walk_number = self._number = 0
+        self._walk_number = self._turn = self._whole = self._filled = 0
         self._has_looked = False
         self._walks = SocketWalks(core, knobs, _room_for(count_tcp_sockets()))
 
@@ -132,14 +133,33 @@ class SocketLook(Resource):
         self._walks.adopt()
 
     def _read_sockets(self, *, follows_walk: bool) -> Rows:
-        self._number = self._number % LAST_LOOK + 1
-        self._walks.say(walk=self._walk_number, number=self._number, follows_walk=follows_walk)
-        rows = self._walks.read_sockets()
+        rows = None if follows_walk or not self._whole else self._read_changes()
+        if rows is None:
+            rows = self._read_all(follows_walk=follows_walk)
         rows["tier"] = Tier.BTF
         give_listeners_owner(rows)
-        if len(rows) > self._walks.rows_max:
+        return rows
+
+    def _read_changes(self) -> Rows | None:
+        self._begin_turn(whole=self._whole, filled=self._filled)
+        rows = self._walks.read_changes()
+        self._filled = int(self._walks.heard()["filled"])
+        return rows
+
+    def _read_all(self, *, follows_walk: bool) -> Rows:
+        self._begin_turn(whole=self._turn + 1, follows_walk=follows_walk)
+        self._whole = self._turn
+        rows = self._walks.read_sockets()
+        self._filled = len(rows)
+        if len(rows) >= self._walks.rows_max:
+            self._whole = 0  # the rows are not where their sockets say
             self._make_room(_room_for(len(rows)))
         return rows
+
+    def _begin_turn(self, **fields: int) -> None:
+        self._turn += 1
+        fields |= {"turn": self._turn, "walk": self._walk_number, "began_ns": boottime_ns()}
+        self._walks.say(**fields)
 
     def _make_room(self, rows_max: int) -> None:
         """A walk without a pause costs half as much, so the next one has none."""
@@ -147,7 +167,7 @@ class SocketLook(Resource):
         larger = SocketWalks(self._core or self._walks.object, self._knobs, rows_max)
         self._walks.close()
         self._walks = larger
-        larger.say(**{name: int(heard[name]) for name in heard.dtype.names})
+        larger.say(**{name: int(heard[name]) for name in ("strangers", "wrong_owners")})
 
     @property
     def limits(self) -> tuple[str, ...]:

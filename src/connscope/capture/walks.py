@@ -18,13 +18,17 @@ __all__ = ("LOOK", "SocketWalks")
 
 LOOK = np.dtype(
     [
-        ("walk", np.uint8),
-        ("follows_walk", np.uint8),
-        ("replaces_owners", np.uint8),
-        ("number", np.uint8),
+        ("turn", np.uint64),
+        ("whole", np.uint64),
+        ("began_ns", np.uint64),
         ("strangers", np.uint32),
         ("wrong_owners", np.uint32),
         ("filled", np.uint32),
+        ("without_room", np.uint32),
+        ("walk", np.uint8),
+        ("follows_walk", np.uint8),
+        ("replaces_owners", np.uint8),
+        ("reserved", np.uint8, 5),
     ]
 )
 """``struct look`` of holder.bpf.h: what we say of a look, and what we hear."""
@@ -66,6 +70,7 @@ class SocketWalks(Resource):
             else:
                 look.maps["rows"].resize(mmap.PAGESIZE)  # nobody writes events
             look.maps["look_rows"].resize(rows_max)
+            look.maps["look_turns"].resize(rows_max)
             look.load()
             programs = look.programs
             self.tag = self._hold(programs["tag_sockets"].attach_iterator(NOTHING))
@@ -77,6 +82,7 @@ class SocketWalks(Resource):
             sockets = programs["look_at_sockets"].attach_iterator(NOTHING, storage)
             self._sockets: BpfIterator = self._hold(sockets)
             self._rows = self._hold(MappedArray(look.maps["look_rows"], ROW))
+            self._turns = self._hold(MappedArray(look.maps["look_turns"], np.uint64))
         except BaseException:
             self.close()
             raise
@@ -103,19 +109,32 @@ class SocketWalks(Resource):
         self._adopt.read()
 
     def read_sockets(self) -> Rows:
-        """One row for each open socket that this look has not shown yet."""
+        """One row for each open socket that this look has not shown yet: a look that writes all
+        rows."""
         parts = list[Rows]()
-        while not self._sockets.walk(lambda: parts.append(self._take_rows())):
+        while not self._sockets.walk(lambda: parts.append(self._emptied())):
             pass  # what a walk with a pause has missed, one without shows
-        parts.append(self._take_rows())
+        parts.append(self._rows.copy(int(self.heard()["filled"])))
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def _take_rows(self) -> Rows:
-        """Empties the kernel's array."""
+    def _emptied(self) -> Rows:
         look = self.heard()
         rows = self._rows.copy(int(look["filled"]))
         look["filled"] = 0
         self.object.maps["looks"].set(ONLY_KEY, look.tobytes())
+        return rows
+
+    def read_changes(self) -> Rows | None:
+        """One row for each open socket, of which only those are written that something happened to
+        since the last look; None: that can not be had, take a look that writes all."""
+        is_whole = self._sockets.walk(lambda: None)
+        look = self.heard()
+        if look["without_room"] or not is_whole:
+            return None
+        count = int(look["filled"])
+        rows: Rows = self._rows.copy(count, self._turns.copy(count) == look["turn"])
+        # The others are as they are now, too.
+        np.maximum(rows["time_ns"], look["began_ns"], out=rows["time_ns"])
         return rows
 
     def close(self) -> None:

@@ -46,11 +46,13 @@ class MappedArray(Resource):
             raise error_from(error.errno or 0, f"mapping map {array.name}") from error
         self._values: npt.NDArray[Any] | None = np.frombuffer(pages, opaque)
 
-    def copy(self, count: int) -> npt.NDArray[Any]:
-        """The first `count` values as they are now."""
+    def copy(self, count: int, where: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[Any]:
+        """The first `count` values as they are now; of them those in the mask, if there is one."""
         if self._values is None:
             raise UsageError("the array is closed")
-        return self._values[:count].copy().view(self.dtype)
+        values = self._values[:count]
+        copied = values.copy() if where is None else values[where]
+        return copied.view(self.dtype)
 
     def close(self) -> None:
         """Unmaps it; a second call does nothing."""

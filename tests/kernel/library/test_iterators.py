@@ -97,6 +97,16 @@ def test_program_that_writes_records_is_no_walk(maps: BpfObject) -> None:
         walk.walk(lambda: None)
 
 
+def test_some_values_of_an_array(maps: BpfObject) -> None:
+    """Those of a mask are copied, and no others."""
+    array = maps.maps["collected"]
+    for place in range(3):
+        array.set(np.uint32(place), np.array([(place, 7 * place)], ELEMENT).tobytes())
+    with MappedArray(array, ELEMENT) as collected:
+        some = collected.copy(3, np.array([True, False, True]))
+    assert some["value"].tolist() == [0, 14]
+
+
 def test_array_of_other_values_is_refused(maps: BpfObject) -> None:
     """Columns in the wrong places would look like numbers."""
     with pytest.raises(UsageError, match="values of map collected have 16 bytes, the dtype 8"):
