@@ -87,7 +87,7 @@ export class DevFeed {
     for (const { socket } of this.#viewers) socket.send(JSON.stringify(message));
   }
 
-  /** Drops all viewers, and refuses new ones until told otherwise. */
+  /** Drops all viewers, and answers nobody until told otherwise. */
   refuse(refuses: boolean): void {
     this.#refuses = refuses;
     if (refuses) for (const { socket } of this.#viewers) socket.terminate();
@@ -126,6 +126,7 @@ export class DevFeed {
     const { prefix = "" } = this.options;
     if (!url.pathname.startsWith(`${prefix}/`)) return void response.writeHead(404).end();
     const path = url.pathname.slice(prefix.length + 1);
+    if (this.#refuses) return void request.socket.destroy();
     if (path.startsWith("api/v1/")) return this.#api(path.slice(7), url, request, response);
     const file = join(this.options.pages, normalize(path || "index.html"));
     try {

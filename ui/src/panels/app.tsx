@@ -4,6 +4,7 @@ import type { ComponentChildren, VNode } from "preact";
 
 import { Details } from "../details/details";
 import { retry } from "../session/actions";
+import { ASKING_S } from "../session/fallback";
 import { link, place, shown, spoken, tick, waiting } from "../session/state";
 import type { Screen } from "../store/address";
 import { clock } from "../store/units";
@@ -55,6 +56,9 @@ function LinkStrip(): VNode | null {
         <button type="button" onClick={retry}>Retry now</button>
       </div>
     );
+  }
+  if (now.state === "live" && now.asking) {
+    return <p class="strip">Something between this page and the server lets no WebSocket through: it asks every {ASKING_S} s instead.</p>;
   }
   const busy = now.state === "connecting" || waiting.value;
   return <div class={`progress ${busy ? "busy" : ""}`} aria-hidden="true" />;

@@ -4,24 +4,28 @@ import { batch } from "@preact/signals";
 import type { ViewRequest } from "../protocol/facts";
 import { Feed } from "../protocol/feed";
 import type { FeedListener, Socket } from "../protocol/feed";
-import { Unauthorized, feedAddress, get, openSession, tokenOf } from "../protocol/http";
+import { Refused, Unauthorized, feedAddress, get, openSession, tokenOf } from "../protocol/http";
 import { Announcer } from "../mirror/announcer";
 import { readPlace, writePlace } from "../store/address";
 import type { Place } from "../store/address";
 import { Gap, Model, NOTHING } from "../store/model";
 import { counted } from "../store/units";
+import { ASKING_S, Fallback, askPicture, changesBetween } from "./fallback";
 import * as state from "./state";
 
 const TYPING_MS = 250;
 /** The server looks anew each second; asked twice as often, what is new waits half as long. */
 const INTERVAL_S = 0.5;
 const HIDDEN_INTERVAL_S = 15;
+/** So often in a row the feed fails while requests are answered: then it is not the server. */
+const FAILURES_OF_SOCKET = 2;
 
 const model = new Model();
 let feed: Feed | null = null;
 let epoch = "";
 let typing = 0;
 let changesAtPause = 0;
+let failuresOfSocket = 0;
 
 const later = (act: () => void, ms: number): (() => void) => {
   const timer = window.setTimeout(act, ms);
@@ -61,8 +65,31 @@ const doors = {
   later,
 };
 
+const fallback = new Fallback({
+  ask: () => askPicture(viewOf(state.place.value)),
+  show(picture) {
+    batch(() => {
+      state.link.value = { state: "live", asking: true };
+      state.waiting.value = false;
+      if (state.paused.value) state.missed.value += changesBetween(state.live.value, picture);
+      state.live.value = picture;
+    });
+  },
+  failed(error) {
+    const wrong = error instanceof Refused && error.status < 500;
+    // A filter that is not whole yet: the picture stays, as it does with the feed.
+    if (wrong && state.notice.value?.text !== error.message) listener.notice("error", error.message);
+    else if (!wrong) later(retry, 0);
+    return wrong;
+  },
+  pauseS: () => (document.hidden ? HIDDEN_INTERVAL_S : ASKING_S),
+  later,
+});
+
 const listener: FeedListener = {
   welcome(message) {
+    failuresOfSocket = 0;
+    fallback.stop();
     if (epoch !== message.epoch) model.reset();
     epoch = message.epoch;
     const other = state.version.value !== "" && state.version.value !== message.version;
@@ -102,26 +129,31 @@ const listener: FeedListener = {
     announce(text);
   },
   lost(reason, retryAt) {
+    if (fallback.active) return;
     state.link.value = { state: "lost", reason, retryAt };
     announce("connection lost, the picture stands still");
-    void ask401();
+    void askWhy();
   },
   connecting() {
-    if (state.link.value.state !== "lost") state.link.value = { state: "connecting" };
+    if (state.link.value.state !== "lost" && !fallback.active) state.link.value = { state: "connecting" };
   },
 };
 
 /** A WebSocket does not tell why it was refused; a request does. */
-async function ask401(): Promise<void> {
+async function askWhy(): Promise<void> {
   try {
     await get("hosts");
+    failuresOfSocket += 1;
+    if (failuresOfSocket >= FAILURES_OF_SOCKET && state.link.value.state === "lost") fallback.start();
   } catch (error) {
+    failuresOfSocket = 0;
     if (error instanceof Unauthorized) lock("The server was started anew and has another token.");
   }
 }
 
 function lock(reason: string): void {
   feed?.close();
+  fallback.stop();
   state.link.value = { state: "locked", reason };
 }
 
@@ -148,6 +180,7 @@ function ask(before: Place, next: Place): void {
     state.notice.value = null;
     state.waiting.value = true;
     feed?.subscribe(viewOf(state.place.value));
+    if (fallback.active) fallback.start();
   };
   if (before.filter !== next.filter) typing = window.setTimeout(send, TYPING_MS);
   else send();

@@ -7,7 +7,8 @@ import type { Picture } from "../store/model";
 
 export type Link =
   | { state: "connecting" }
-  | { state: "live" }
+  /** `asking`: by a request every other second, because the feed does not come through. */
+  | { state: "live"; asking?: boolean }
   | { state: "lost"; reason: string; retryAt: number }
   | { state: "locked"; reason: string }
   | { state: "outdated" };

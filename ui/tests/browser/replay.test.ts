@@ -31,8 +31,10 @@ afterAll(async () => {
   await over;
 });
 
-async function open(query: string): Promise<Page> {
-  const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+async function open(query: string, sockets = true): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  if (!sockets) await context.routeWebSocket(/stream/, (socket) => socket.close());
+  const page = await context.newPage();
   const [base = "", fragment = ""] = address.split("#");
   await page.goto(`${base}${query}#${fragment}`);
   await page.waitForFunction(() => window.__test?.counts().nodes > 0);
@@ -73,4 +75,26 @@ test("until the viewer moves the map, all of it is in sight", async () => {
   await page.waitForFunction((then) => window.__test.counts().timeMs > then + 4000, before);
 
   await expect.poll(outside).toBe(0);
+});
+
+test("where no WebSocket gets through, the page says so and asks instead", async () => {
+  const page = await open("?group=executable", false);
+  const strip = page.locator(".strip");
+  const time = async (): Promise<number> => (await page.evaluate(() => window.__test.counts())).timeMs;
+
+  await expect.poll(() => strip.textContent()).toContain("lets no WebSocket through");
+  await expect.poll(() => names(page)).toEqual(expect.arrayContaining(["nginx", "redis-server", "curl"]));
+
+  const before = await time();
+
+  await expect.poll(time).toBeGreaterThan(before);
+
+  await page.fill("#query", "proc:nginx (");
+
+  await expect.poll(() => page.locator("#query-notice").textContent()).toContain("never closed");
+
+  await page.fill("#query", "proc:redis-server");
+
+  await expect.poll(() => names(page)).not.toContain("curl");
+  expect(await page.locator("#query-notice").count()).toBe(0);
 });

@@ -47,7 +47,7 @@ export async function step({ page, feed }: Rig, replaced?: number): Promise<void
   const { acks } = feed;
   await expect.poll(() => feed.acks).toBeGreaterThan(0);
   feed.step(replaced);
-  await expect.poll(() => feed.acks).toBeGreaterThan(acks);
+  await expect.poll(() => feed.acks, { interval: 5 }).toBeGreaterThan(acks);
   await page.evaluate(() => new Promise(requestAnimationFrame));
 }
 
