@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from connscope.row.words import Group, Tier
 
-__all__ = ("CONTRACT", "Certainty")
+__all__ = ("CONTRACT", "UDP_CONTRACT", "Certainty")
 
 
 class Certainty(StrEnum):
@@ -46,3 +46,13 @@ Where there are looks alone, netlink and procfs, three things are left out of it
 network namespace that has neither a process nor a mount are not seen; when a connection opened is
 in its opened row and not in its closed row; and in procfs the role of a connection is the word
 unknown, though its ends are exact."""
+
+UDP_CONTRACT: dict[Tier, dict[Group, Certainty]] = {
+    Tier.BTF: dict(zip(_GROUPS, (_E, _E, _E, _E, _U, _E, _U), strict=True)),
+    Tier.KPROBE: dict(zip(_GROUPS, (_E, _E, _A, _U, _U, _U, _U), strict=True)),
+    Tier.NETLINK: dict(zip(_GROUPS, (_E, _E, _A, _U, _U, _U, _U), strict=True)),
+    Tier.PROCFS: dict(zip(_GROUPS, (_A, _E, _A, _U, _U, _U, _U), strict=True)),
+}
+"""The same of UDP. In btf of the flows that `udp` counts, where the kernel has what that needs
+(6.3): of sockets that are bound to an address, by calls that name the peer or on a connected
+socket. In the other tiers of a socket in a look."""
