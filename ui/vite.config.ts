@@ -1,6 +1,8 @@
 /** How the UI is built: hashed files with relative addresses, no inline script or style. */
 import { defineConfig } from "vitest/config";
 
+const TIMED = ["tests/browser/budget.test.ts", "tests/browser/fleet.test.ts"];
+
 export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
@@ -22,9 +24,23 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["tests/browser/**/*.test.ts"],
+          exclude: TIMED,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // Alone: they measure.
+          name: "budget",
+          include: TIMED,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
       {
