@@ -25,6 +25,7 @@ from bench.lines import (
     start,
     syscalls,
     tracker,
+    udp,
 )
 from bench.lines import filter as filter_line
 from bench.page import write_page
@@ -44,6 +45,7 @@ LINES = {
     "server": server.measure,
     "bulk": bulk.measure,
     "syscalls": syscalls.measure,
+    "udp": udp.measure,
     "start": start.measure,
 }
 

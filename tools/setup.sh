@@ -94,6 +94,8 @@ find_missing() {
 	if [ $want_bench = yes ]; then
 		need 'command -v tcplife || test -e /usr/sbin/tcplife' libbpf-tools
 		need 'command -v bpftool || test -e /usr/sbin/bpftool' bpftool
+		need 'command -v redis-server' redis-server
+		need 'command -v redis-benchmark' redis-tools
 	fi
 	if [ $want_vm = yes ]; then
 		need 'command -v qemu-system-x86_64' qemu-system-x86

@@ -52,6 +52,10 @@ class PrivateNetwork(Resource):
         command = self._command(program, arguments)
         return subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE)
 
+    def spawn(self, *command: str) -> subprocess.Popen[bytes]:
+        """Starts any program in it; what it prints goes nowhere."""
+        return subprocess.Popen(self._inside(*command), stdout=subprocess.DEVNULL)
+
     def call(self, *command: str, env: dict[str, str] | None = None) -> str:
         """Runs any program in it; what it prints."""
         return subprocess.run(
