@@ -23,8 +23,8 @@ SYSTEM_CALLS = 20_000
 ROUNDS = 7
 UDP_COST = (
     "hooks sock_send_length, sock_recv_length, cgroup sendmsg4/6, recvmsg4/6 and sock_release, "
-    "inet_sk_error_report; about 65 ns for each send and receive of TCP, 190 of connected UDP, "
-    "430 of a UDP call that names its peer; see docs/udp.md"
+    "inet_sk_error_report; about 85 ns for each send and receive of TCP, 110 of connected UDP, "
+    "360 of a UDP call that names its peer; see docs/udp.md"
 )
 
 
