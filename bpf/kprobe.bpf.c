@@ -63,21 +63,22 @@ static __always_inline void connecting(__u64 sk, __u64 now)
 static __always_inline void opened(__u64 sk, int oldstate, __u64 now)
 {
 	struct known_socket *known = remember(sk, false);
+	struct copy *copy = copy_socket(sk);
 	struct connection_row *row;
 
-	if (!known)
+	if (!known || !copy)
 		return;
 	if (known->role == ROLE_UNKNOWN)
 		known->role = oldstate == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
-	name_connection(known, sk);
+	name_connection(known, copy);
 	/* The child's snd_una starts behind its SYN, so bytes_acked never has it. */
-	known->isn_local = known->role == ROLE_CLIENT ? isn_of(sk) : isn_of(sk) - 1;
-	known->isn_peer = GET32(sk, rcv_nxt) - (__u32)GET64(sk, bytes_received) - 1;
+	known->isn_local = known->role == ROLE_CLIENT ? isn_of(copy) : isn_of(copy) - 1;
+	known->isn_peer = GET32(copy, rcv_nxt) - (__u32)GET64(copy, bytes_received) - 1;
 	known->has_isn = 1;
 	known->opened_ns = now;
 	if (known->role == ROLE_CLIENT && known->syn_ns)
 		known->connect_us = (now - known->syn_ns) / 1000;
-	row = start_row(known, sk, KIND_OPENED, now, TCP_ESTABLISHED);
+	row = start_row(known, copy, KIND_OPENED, now, TCP_ESTABLISHED);
 	if (!row)
 		return;
 	row->state = TCP_ESTABLISHED;
@@ -106,20 +107,21 @@ static __always_inline void closing(__u64 sk)
 }
 
 /* SYN_SENT → CLOSE, SYN_RECV → CLOSE. The life of what failed is that of the attempt. */
-static __always_inline void failed(struct known_socket *known, __u64 sk, int oldstate, __u64 now)
+static __always_inline void failed(struct known_socket *known, __u64 sk, const struct copy *copy,
+				   int oldstate, __u64 now)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct attempt *attempt = bpf_map_lookup_elem(&attempts, &thread);
 	bool calls = attempt && attempt->sk == sk;
 	struct connection_row *row;
 
-	name_connection(known, sk);
+	name_connection(known, copy);
 	known->opened_ns = known->connect_ns;
-	row = start_row(known, sk, KIND_FAILED, now, oldstate);
+	row = start_row(known, copy, KIND_FAILED, now, oldstate);
 	if (!row)
 		return;
 	row->state = TCP_CLOSE;
-	row->error = GET32(sk, error);
+	row->error = GET32(copy, error);
 	/* In the middle of connect(), and no SYN has left: there was no free port. */
 	if (!row->error && calls && !row->segments_sent)
 		row->error = EADDRNOTAVAIL;
@@ -131,39 +133,41 @@ static __always_inline void failed(struct known_socket *known, __u64 sk, int old
 }
 
 /* Any state of an open connection → CLOSE: once for each, with the final counters. */
-static __always_inline void closed(struct known_socket *known, __u64 sk, int oldstate, __u64 now)
+static __always_inline void closed(struct known_socket *known, const struct copy *copy,
+				   int oldstate, __u64 now)
 {
-	__u16 sk_err = GET32(sk, error);
-	__u16 error = ended_with_fins(sk, oldstate) && sk_err != ECONNRESET ? 0 : sk_err;
+	__u16 sk_err = GET32(copy, error);
+	__u16 error = ended_with_fins(copy, oldstate) && sk_err != ECONNRESET ? 0 : sk_err;
 	__u8 closed_by = tell_closed_by(known, oldstate, error);
 	struct connection_row *row;
 
 	/* No error and the socket's lock held by a task: it is that task that closes. */
-	if (closed_by == CLOSED_BY_LOCAL_RESET && !error && GET32(sk, owned))
+	if (closed_by == CLOSED_BY_LOCAL_RESET && !error && GET32(copy, owned))
 		correct_owner(known);
-	row = start_row(known, sk, KIND_CLOSED, now, oldstate);
+	row = start_row(known, copy, KIND_CLOSED, now, oldstate);
 	if (!row)
 		return;
 	row->state = TCP_CLOSE;
 	row->left_state = oldstate;
 	row->error = error;
 	row->closed_by = closed_by;
-	if (may_be_own_reset(sk, oldstate, error))
+	if (may_be_own_reset(copy, oldstate, error))
 		row->exact &= ~GROUP_QUALITY;
 	row->closed_ns = now;
 	bpf_ringbuf_submit(row, 0);
 }
 
-static __always_inline void unlistened(struct known_socket *known, __u64 sk, __u64 now)
+static __always_inline void unlistened(struct known_socket *known, const struct copy *copy,
+				       __u64 now)
 {
-	struct connection_row *row = start_row(known, sk, KIND_UNLISTENED, now, TCP_LISTEN);
+	struct connection_row *row = start_row(known, copy, KIND_UNLISTENED, now, TCP_LISTEN);
 
 	if (!row)
 		return;
 	row->role = ROLE_SERVER;
 	row->state = TCP_CLOSE;
 	row->closed_ns = now;
-	fill_queue(row, sk);
+	fill_queue(row, copy);
 	bpf_ringbuf_submit(row, 0);
 }
 
@@ -171,6 +175,7 @@ static __always_inline void ended(__u64 sk, int oldstate, __u64 now)
 {
 	struct known_socket *known = bpf_map_lookup_elem(&known_sockets, &sk);
 	bool is_new = !known;
+	struct copy *copy;
 
 	if (oldstate == TCP_CLOSE) {
 		bpf_map_delete_elem(&known_sockets, &sk);
@@ -178,16 +183,17 @@ static __always_inline void ended(__u64 sk, int oldstate, __u64 now)
 	}
 	if (is_new)
 		known = stranger();
-	if (!known)
+	copy = copy_socket(sk);
+	if (!known || !copy)
 		return;
 	if (oldstate == TCP_LISTEN)
-		unlistened(known, sk, now);
+		unlistened(known, copy, now);
 	/* Of a fast open the server's application may have accepted a child before that. */
 	else if (oldstate == TCP_SYN_SENT ||
 		 (oldstate == TCP_SYN_RECV && known->owner.evidence != OWNER_ACCEPT))
-		failed(known, sk, oldstate, now);
+		failed(known, sk, copy, oldstate, now);
 	else
-		closed(known, sk, oldstate, now);
+		closed(known, copy, oldstate, now);
 	if (!is_new)
 		bpf_map_delete_elem(&known_sockets, &sk);
 }
@@ -196,7 +202,7 @@ SEC("kprobe/tcp_set_state")
 int set_state(void *ctx)
 {
 	__u64 sk = REGISTER(ctx, ARGUMENT_1), now;
-	int newstate = REGISTER(ctx, ARGUMENT_2), oldstate = GET8(sk, state);
+	int newstate = REGISTER(ctx, ARGUMENT_2), oldstate = NOW8(sk, state);
 
 	if (newstate == TCP_FIN_WAIT2 || newstate == TCP_CLOSING || newstate == TCP_TIME_WAIT)
 		return 0;
@@ -272,9 +278,9 @@ int connect_v6(void *ctx)
 	struct attempt attempt = {};
 
 	note_attempt(&attempt, ctx);
-	attempt.family = 6;
 	attempt.peer_port = bpf_ntohs((__u16)read_at(address, 2, 2));
 	bpf_probe_read_kernel(attempt.peer_address, 16, (const void *)(address + 8));
+	attempt.family = is_v4_mapped(attempt.peer_address) ? 4 : 6;
 	bpf_map_update_elem(&attempts, &thread, &attempt, BPF_ANY);
 	return 0;
 }
@@ -283,15 +289,16 @@ int connect_v6(void *ctx)
 static __always_inline void tell_attempt(const struct attempt *attempt, __u32 error)
 {
 	struct known_socket *known = stranger();
+	struct copy *copy = copy_socket(attempt->sk);
 	struct connection_row *row;
 	__u64 now = bpf_ktime_get_boot_ns();
 
-	if (!known)
+	if (!known || !copy)
 		return;
 	known->role = ROLE_CLIENT;
 	known->opened_ns = attempt->started_ns;
 	note_current(&known->owner, OWNER_CONNECT);
-	row = start_row(known, attempt->sk, KIND_FAILED, now, TCP_CLOSE);
+	row = start_row(known, copy, KIND_FAILED, now, TCP_CLOSE);
 	if (!row)
 		return;
 	row->state = TCP_CLOSE;
@@ -313,7 +320,7 @@ static __always_inline int connect_returns(void *ctx)
 
 	if (!attempt)
 		return 0;
-	if (result < 0 && GET8(attempt->sk, state) == TCP_CLOSE)
+	if (result < 0 && NOW8(attempt->sk, state) == TCP_CLOSE)
 		tell_attempt(attempt, -result);
 	bpf_map_delete_elem(&attempts, &thread);
 	return 0;
@@ -347,23 +354,25 @@ int listen_returns(void *ctx)
 	__u64 *call = bpf_map_lookup_elem(&listen_calls, &thread);
 	struct known_socket *known;
 	struct connection_row *row;
+	struct copy *copy;
 
 	if (!call)
 		return 0;
 	sk = *call;
 	bpf_map_delete_elem(&listen_calls, &thread);
-	if ((int)REGISTER(ctx, RESULT) || GET8(sk, state) != TCP_LISTEN)
+	if ((int)REGISTER(ctx, RESULT) || NOW8(sk, state) != TCP_LISTEN)
 		return 0;
 	known = remember(sk, true);
-	if (!known)
+	copy = copy_socket(sk);
+	if (!known || !copy)
 		return 0;
 	known->role = ROLE_SERVER;
 	known->opened_ns = now;
 	note_current(&known->owner, OWNER_LISTENER);
-	row = start_row(known, sk, KIND_LISTENING, now, TCP_LISTEN);
+	row = start_row(known, copy, KIND_LISTENING, now, TCP_LISTEN);
 	if (!row)
 		return 0;
-	fill_queue(row, sk);
+	fill_queue(row, copy);
 	bpf_ringbuf_submit(row, 0);
 	return 0;
 }
@@ -371,12 +380,13 @@ int listen_returns(void *ctx)
 /* accept() has this socket for the process that runs now. */
 static __always_inline void accepted(struct known_socket *known, __u64 sk, int state)
 {
+	struct copy *copy = copy_socket(sk);
 	struct connection_row *row;
 
-	if (!note_current(&known->owner, OWNER_ACCEPT))
+	if (!copy || !note_current(&known->owner, OWNER_ACCEPT))
 		return;
 	known->role = ROLE_SERVER;
-	row = start_row(known, sk, KIND_ACCEPTED, bpf_ktime_get_boot_ns(), state);
+	row = start_row(known, copy, KIND_ACCEPTED, bpf_ktime_get_boot_ns(), state);
 	if (row)
 		bpf_ringbuf_submit(row, 0);
 }
@@ -392,7 +402,7 @@ int accept_returns(void *ctx)
 	bpf_map_delete_elem(&watched_threads, &thread);
 	if (!sk)
 		return 0;
-	state = GET8(sk, state);
+	state = NOW8(sk, state);
 	/* Of one that was reset while it waited in the queue the closed row is out already. */
 	known = state == TCP_CLOSE ? stranger() : remember(sk, false);
 	if (known)
@@ -410,13 +420,13 @@ int fd_install(void *ctx)
 
 	if (!bpf_map_lookup_elem(&watched_threads, &thread))
 		return 0;
-	sk = GET64(GET64(REGISTER(ctx, ARGUMENT_2), file_socket), socket_sock);
+	sk = NOW64(NOW64(REGISTER(ctx, ARGUMENT_2), file_socket), socket_sock);
 	known = sk ? bpf_map_lookup_elem(&known_sockets, &sk) : NULL;
 	/* Another descriptor: it has left accept() for another reason, and may come back. */
 	if (!known || known->role != ROLE_SERVER || known->owner.evidence == OWNER_ACCEPT ||
-	    GET8(sk, state) == TCP_LISTEN)
+	    NOW8(sk, state) == TCP_LISTEN)
 		return 0;
-	accepted(known, sk, GET8(sk, state));
+	accepted(known, sk, NOW8(sk, state));
 	bpf_map_delete_elem(&watched_threads, &thread);
 	return 0;
 }

@@ -29,7 +29,7 @@ static __always_inline __u8 word_of_failure(__u32 error)
 }
 
 /* It ended with the FINs of both and the acknowledgement of ours: no error did that. */
-static __always_inline bool ended_with_fins(__u64 sk, int oldstate)
+static __always_inline bool ended_with_fins(const struct copy *sk, int oldstate)
 {
 	if (GET32(sk, snd_una) != GET32(sk, write_seq))
 		return false;
@@ -57,7 +57,7 @@ static __always_inline __u8 tell_closed_by(const struct known_socket *known, int
 }
 
 /* Data after close() makes the kernel reset our own socket, as if a RST had come. */
-static __always_inline bool may_be_own_reset(__u64 sk, int oldstate, __u16 error)
+static __always_inline bool may_be_own_reset(const struct copy *sk, int oldstate, __u16 error)
 {
 	return error == ECONNRESET && (oldstate == TCP_FIN_WAIT1 || oldstate == TCP_FIN_WAIT2) &&
 	       (!IS_KNOWN(shutdown) || GET8(sk, shutdown) & RCV_SHUTDOWN);

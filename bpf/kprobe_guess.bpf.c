@@ -75,8 +75,8 @@ static __always_inline int observe(__u32 kind, __u64 base)
 	return 0;
 }
 
-/* getsockopt(TCP_INFO) */
-SEC("kprobe/tcp_get_info")
+/* getsockopt(TCP_INFO). What answers it, tcp_get_info, is in part copied into its caller (5.10). */
+SEC("kprobe/tcp_getsockopt")
 int observe_socket(void *ctx)
 {
 	return observe(WANT_SOCKET, REGISTER(ctx, ARGUMENT_1));

@@ -8,16 +8,16 @@
 /* The process, not its thread. A kernel thread owns nothing; false then. */
 static __noinline bool note_current(struct process *owner, __u32 evidence)
 {
-	__u64 task = bpf_get_current_task(), leader = GET64(task, task_leader);
+	__u64 task = bpf_get_current_task(), leader = NOW64(task, task_leader);
 
-	if (GET32(task, task_flags) & PF_KTHREAD)
+	if (NOW32(task, task_flags) & PF_KTHREAD)
 		return false;
 	owner->pid = bpf_get_current_pid_tgid() >> 32;
 	owner->cgroup_id = bpf_get_current_cgroup_id();
 	owner->evidence = evidence;
 	owner->start_ns = 0;
 	if (leader) {
-		owner->start_ns = GET64(leader, task_start);
+		owner->start_ns = NOW64(leader, task_start);
 		if (IS_KNOWN(task_comm))
 			bpf_probe_read_kernel(owner->comm, sizeof(owner->comm),
 					      (const void *)(leader + at_task_comm));

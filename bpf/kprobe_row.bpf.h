@@ -19,13 +19,13 @@ static __always_inline __u32 positive(__u32 difference)
 }
 
 /* The ISN as long as bytes_acked has the SYN in it (client), else the ISN + 1 (server). */
-static __always_inline __u32 isn_of(__u64 sk)
+static __always_inline __u32 isn_of(const struct copy *sk)
 {
 	return GET32(sk, snd_una) - (__u32)GET64(sk, bytes_acked);
 }
 
 /* Cookie, and 16 bits of the ISN that tell one socket's connections apart. */
-static __always_inline void name_connection(struct known_socket *known, __u64 sk)
+static __always_inline void name_connection(struct known_socket *known, const struct copy *sk)
 {
 	__u32 isn = isn_of(sk);
 	__u64 tag = (__u16)(isn ^ (isn >> 16));
@@ -52,10 +52,23 @@ static __always_inline bool is_v4_mapped(const __u8 address[16])
 	return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
 }
 
-static __always_inline void fill_ends(struct connection_row *row, __u64 sk)
+static __always_inline void copy_v6(__u8 address[16], const struct copy *sk, __u16 at)
+{
+	__u32 *words = (__u32 *)address;
+	const __u32 *from = (const __u32 *)(sk->bytes + at);
+
+	if (at >= COPY_BYTES)
+		return;
+	words[0] = from[0];
+	words[1] = from[1];
+	words[2] = from[2];
+	words[3] = from[3];
+}
+
+static __always_inline void fill_ends(struct connection_row *row, const struct copy *sk)
 {
 	row->protocol = IPPROTO_TCP;
-	row->netns = GET32(GET64(sk, netns), netns_inode);
+	row->netns = NOW32(GET64(sk, netns), netns_inode);
 	row->state = GET8(sk, state);
 	row->local_port = GET16(sk, num);
 	if (!row->local_port)
@@ -63,8 +76,8 @@ static __always_inline void fill_ends(struct connection_row *row, __u64 sk)
 	row->peer_port = bpf_ntohs(GET16(sk, dport));
 	row->family = 4;
 	if (GET16(sk, family) == AF_INET6 && IS_KNOWN(daddr_v6) && IS_KNOWN(saddr_v6)) {
-		bpf_probe_read_kernel(row->local_address, 16, (const void *)(sk + at_saddr_v6));
-		bpf_probe_read_kernel(row->peer_address, 16, (const void *)(sk + at_daddr_v6));
+		copy_v6(row->local_address, sk, at_saddr_v6);
+		copy_v6(row->peer_address, sk, at_daddr_v6);
 		if (!is_v4_mapped(row->peer_address) && !is_v4_mapped(row->local_address))
 			row->family = 6;
 	} else {
@@ -75,7 +88,7 @@ static __always_inline void fill_ends(struct connection_row *row, __u64 sk)
 	row->exact |= GROUP_ENDS;
 }
 
-static __always_inline void fill_owner(struct connection_row *row, __u64 sk,
+static __always_inline void fill_owner(struct connection_row *row, const struct copy *sk,
 				       const struct process *owner)
 {
 	row->uid = IS_KNOWN(uid) ? GET32(sk, uid) : NO_UID;
@@ -100,8 +113,8 @@ static __always_inline bool fin_queued(int state)
 }
 
 /* In the row: sent and received payload. False if it is not known how much was sent. */
-static __always_inline bool fill_payload(struct connection_row *row, __u64 sk, int state,
-					 bool has_isn, __u32 isn_local)
+static __always_inline bool fill_payload(struct connection_row *row, const struct copy *sk,
+					 int state, bool has_isn, __u32 isn_local)
 {
 	__u32 write_seq = GET32(sk, write_seq), snd_una = GET32(sk, snd_una);
 	__u32 unread = GET32(sk, rcv_nxt) - GET32(sk, copied_seq);
@@ -129,7 +142,7 @@ static __always_inline bool fill_payload(struct connection_row *row, __u64 sk, i
 	return true;
 }
 
-static __noinline void fill_traffic(struct connection_row *row, __u64 sk,
+static __noinline void fill_traffic(struct connection_row *row, const struct copy *sk,
 				    const struct known_socket *known, int state)
 {
 	bool has_isn = known->has_isn;
@@ -150,7 +163,7 @@ static __noinline void fill_traffic(struct connection_row *row, __u64 sk,
 		row->exact |= GROUP_TRAFFIC;
 }
 
-static __always_inline void fill_quality(struct connection_row *row, __u64 sk)
+static __always_inline void fill_quality(struct connection_row *row, const struct copy *sk)
 {
 	__u32 srtt = GET32(sk, srtt), min_rtt = IS_KNOWN(min_rtt) ? GET32(sk, min_rtt) : ~0U;
 
@@ -165,8 +178,8 @@ static __always_inline void fill_quality(struct connection_row *row, __u64 sk)
 }
 
 /* All that is the same for every kind of row, but for the traffic. */
-static __noinline void fill_row(struct connection_row *row, struct known_socket *known, __u64 sk,
-				int kind, __u64 now)
+static __noinline void fill_row(struct connection_row *row, struct known_socket *known,
+				const struct copy *sk, int kind, __u64 now)
 {
 	if (!known->connection_id || !known->socket_id)
 		name_connection(known, sk);
@@ -196,7 +209,7 @@ static __noinline void fill_row(struct connection_row *row, struct known_socket 
 }
 
 /* Of a listener, instead of traffic. */
-static __always_inline void fill_queue(struct connection_row *row, __u64 sk)
+static __always_inline void fill_queue(struct connection_row *row, const struct copy *sk)
 {
 	row->queue_length = GET32(sk, backlog);
 	row->queue_limit = GET32(sk, backlog_max);
@@ -218,8 +231,8 @@ static __always_inline struct connection_row *reserve_row(void)
 }
 
 /* state is the one whose FIN rules hold for the counters: the old one at a change to CLOSE. */
-static __always_inline struct connection_row *start_row(struct known_socket *known, __u64 sk,
-							int kind, __u64 now, int state)
+static __always_inline struct connection_row *
+start_row(struct known_socket *known, const struct copy *sk, int kind, __u64 now, int state)
 {
 	struct connection_row *row = reserve_row();
 

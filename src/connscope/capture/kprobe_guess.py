@@ -73,7 +73,7 @@ class Witness(Resource):
         try:
             self._object.load()
             programs = self._object.programs
-            for name, function in (("observe_socket", "tcp_get_info"),
+            for name, function in (("observe_socket", "tcp_getsockopt"),
                                    ("observe_file", "fd_install")):  # fmt: skip
                 self._stack.enter_context(kprobes.attach(programs[name], function))
         except BaseException:

@@ -3,13 +3,14 @@ makes the row of it."""
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from connscope.capture.guess_facts import reports_of
 from connscope.capture.inheritance import give_listeners_owner
 from connscope.capture.kprobe_guess import own_name
 from connscope.capture.kprobe_owners import settle_owners
@@ -18,11 +19,13 @@ from connscope.capture.objects import lend_maps, object_path
 from connscope.config import Config
 from connscope.errors import FailedError
 from connscope.kernel import BpfObject
+from connscope.kernel.host.namespaces import in_initial_pid_namespace
 from connscope.kernel.kprobes import Kprobe, Kprobes
 from connscope.kernel.mapped_array import MappedArray
+from connscope.kernel.netlink.diag_socket import SocketDump
 from connscope.kernel.resource import Resource
 from connscope.row.columns import ROW, Rows
-from connscope.row.words import Protocol, Tier
+from connscope.row.words import Protocol, State, Tier
 
 __all__ = ("KprobeLook",)
 
@@ -65,7 +68,7 @@ class KprobeLook(Resource):
         self._dump = NetlinkTier(config, hears_news=False)
         try:
             self._load()
-            self._learn_thread()
+            self._thread = self._own_number()
             self._say(thread=self._thread)
             self._dump.open()
         except BaseException:
@@ -81,14 +84,23 @@ class KprobeLook(Resource):
         self._rows = MappedArray(look.maps["look_rows"], ROW)
         self._probe = self._kprobes.attach(look.programs["look_at"], "tcp_get_info")
 
-    def _learn_thread(self) -> None:
-        """What the kernel calls this thread: in a pid namespace it has another number."""
-        with own_name() as name, socket.socket() as asked:
+    def _own_number(self) -> int:
+        """What the kernel calls this thread: in a pid namespace it has another number than here.
+
+        Asked is by a dump of a socket of ours. Other calls that report of a socket will not do: the
+        compiler may have copied the probed function into them.
+        """
+        if in_initial_pid_namespace():
+            return os.getpid() << 32 | threading.get_native_id()
+        with own_name() as name, socket.socket() as asked, SocketDump() as dump:
+            asked.bind(("127.0.0.1", 0))
+            asked.listen()
             self._say(name=np.void(name.ljust(16, b"\0")))
-            reports_of(asked)
-        self._thread = int(self._heard()["thread"])
-        if not self._thread:
-            raise FailedError("looks by kprobe", "the probe did not see our own call")
+            dump.read(socket.AF_INET, Protocol.TCP, 1 << State.LISTEN)
+        found = int(self._heard()["thread"])
+        if not found:
+            raise FailedError("looks by kprobe", "the probe did not see our own dump")
+        return found
 
     def look(self) -> Rows:
         """All open TCP and UDP sockets, see `CaptureTier.look`; ascending by socket."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connscope.capture.guess_fields import FIELDS
+from connscope.capture.guess_fields import FIELDS, Part
 from connscope.capture.kprobe_guess import guess_offsets
 from connscope.errors import KernelError, NotSupportedError
 from connscope.kernel import Btf
@@ -31,6 +31,11 @@ EXTRA = {
 }
 """What is not guessed: by BTF only."""
 
+IN_SOCKET = {field.name: field.width for field in FIELDS if field.part is Part.SOCKET}
+IN_SOCKET |= dict.fromkeys(EXTRA, 4)
+COPY_BYTES = 4096
+"""Of ``bpf/kprobe_fields.bpf.h``."""
+
 
 class Offsets(NamedTuple):
     """What was found.
@@ -45,8 +50,16 @@ class Offsets(NamedTuple):
 
     @property
     def knobs(self) -> dict[str, int]:
-        """As the constants of the programs."""
-        return {f"at_{name}": offset for name, offset in self.at.items()}
+        """As the constants of the programs.
+
+        Raises:
+            NotSupportedError: a socket is larger than what they can copy of it.
+        """
+        ends = (self.at[name] + width for name, width in IN_SOCKET.items() if name in self.at)
+        needed = -(-max(ends) // 8) * 8
+        if needed > COPY_BYTES:
+            raise NotSupportedError("field offsets", f"one is {needed} bytes behind the start")
+        return {f"at_{name}": offset for name, offset in self.at.items()} | {"socket_bytes": needed}
 
 
 class OffsetStore:

@@ -9,7 +9,7 @@ import pytest
 
 from connscope.capture import kprobe_offsets
 from connscope.capture.guess_fields import FIELDS
-from connscope.capture.kprobe_offsets import OffsetStore, find_offsets
+from connscope.capture.kprobe_offsets import Offsets, OffsetStore, find_offsets
 from connscope.errors import FailedError, NotSupportedError
 
 AT = {field.name: 8 * place for place, field in enumerate(FIELDS)}
@@ -114,6 +114,23 @@ def test_failed_guess_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(FailedError, match="field state"):
         find_offsets(None, store)  # type: ignore[arg-type] # nobody probes
     assert store.read() is None
+
+
+def test_as_much_of_a_socket_is_copied_as_is_read():
+    """Up to behind its last field, and not what belongs to other structures."""
+    knobs = Offsets({"state": 18, "min_rtt": 1697, "task_start": 3000}, "btf").knobs
+    assert knobs == {
+        "at_state": 18,
+        "at_min_rtt": 1697,
+        "at_task_start": 3000,
+        "socket_bytes": 1704,
+    }
+
+
+def test_socket_that_is_too_large_is_refused():
+    """Nothing is taken for zero that was not copied."""
+    with pytest.raises(NotSupportedError, match="4104"):
+        _ = Offsets({"min_rtt": 4096}, "btf").knobs
 
 
 def _no_btf() -> None:
