@@ -165,12 +165,14 @@ def _joined(rows: Rows, shown: Rows) -> Rows:
     """What the probe saw, with the owners and inodes of the dump; UDP sockets are the dump's."""
     tcp = shown[shown["protocol"] == Protocol.TCP]
     others = shown[shown["protocol"] != Protocol.TCP]
-    at = np.minimum(np.searchsorted(tcp["socket_id"], rows["socket_id"]), max(len(tcp) - 1, 0))
     if len(tcp):
+        at = np.minimum(np.searchsorted(tcp["socket_id"], rows["socket_id"]), len(tcp) - 1)
         found: npt.NDArray[np.bool_] = tcp["socket_id"][at] == rows["socket_id"]
         rows, holders = rows[found], tcp[at[found]]
         rows["socket_inode"] = holders["socket_inode"]
         settle_owners(rows, holders)
+    else:
+        rows = rows[:0]
     rows = np.concatenate((rows, others))
     give_listeners_owner(rows)
     rows["tier"] = Tier.KPROBE
