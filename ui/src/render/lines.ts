@@ -42,7 +42,7 @@ export function drawLineHalo(frame: Frame, line: Line): void {
 export function screenCurve(frame: Frame, line: Line, gap: number): Curve | null {
   const from = screenOf(frame, line.from);
   const to = screenOf(frame, line.to);
-  return curveOf(from, radiusOf(frame, line.from), to, radiusOf(frame, line.to) + 1, gap);
+  return curveOf(from, radiusOf(frame, line.from), to, radiusOf(frame, line.to) + 1, gap, line.bend);
 }
 
 /** A step's width; from afar all are thinner, or they would hide the map. */

@@ -7,18 +7,21 @@ export interface Curve {
   end: Point;
 }
 
-/** The same at every zoom, so that picking and drawing agree. */
-const BEND = 0.09;
+/** Of a line that nothing is in the way of; the same at every zoom, so that picking and drawing agree. */
+export const BEND = 0.09;
 
 /**
- * The curve from `a` to `b`, bent to the right of its direction, from edge to edge of the marks.
+ * The curve from `a` to `b`, bent to the right of its direction by this share of its length, from
+ * edge to edge of the marks.
  * `gap` is kept free before the end, for the arrow. Null if the marks are on top of each other.
  */
-export function curveOf(a: Point, aRadius: number, b: Point, bRadius: number, gap: number): Curve | null {
+export function curveOf(
+  a: Point, aRadius: number, b: Point, bRadius: number, gap: number, bend: number,
+): Curve | null {
   const [dx, dy] = [b.x - a.x, b.y - a.y];
   const length = Math.hypot(dx, dy);
   if (length <= aRadius + bRadius + gap) return null;
-  const control = { x: (a.x + b.x) / 2 - dy * BEND, y: (a.y + b.y) / 2 + dx * BEND };
+  const control = { x: (a.x + b.x) / 2 - dy * bend, y: (a.y + b.y) / 2 + dx * bend };
   return {
     start: towards(a, control, aRadius),
     control,

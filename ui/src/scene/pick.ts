@@ -16,11 +16,11 @@ export function pick(scene: Scene, at: Point, zoom: number): Target | null {
   if (mark) return { kind: "node", id: mark.id };
   let best: Target | null = null;
   let bestDistance = LINE_SLACK / zoom;
-  for (const { edge, from, to } of scene.lines) {
-    const margin = 0.1 * Math.hypot(to.x - from.x, to.y - from.y) + bestDistance;
+  for (const { edge, from, to, bend } of scene.lines) {
+    const margin = (0.05 + Math.abs(bend) / 2) * Math.hypot(to.x - from.x, to.y - from.y) + bestDistance;
     if (at.x < Math.min(from.x, to.x) - margin || at.x > Math.max(from.x, to.x) + margin) continue;
     if (at.y < Math.min(from.y, to.y) - margin || at.y > Math.max(from.y, to.y) + margin) continue;
-    const curve = curveOf(from, from.radius, to, to.radius, 0);
+    const curve = curveOf(from, from.radius, to, to.radius, 0, bend);
     const distance = curve ? distanceFrom(curve, at) : Infinity;
     if (distance < bestDistance) {
       best = { kind: "edge", id: edge.id };

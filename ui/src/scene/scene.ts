@@ -4,6 +4,7 @@ import type { DistrictView, Layout } from "../layout/layout";
 import { edgeValue, nodeValue, steadyScale, stepOf } from "../store/metric";
 import type { Scale } from "../store/metric";
 import type { Picture } from "../store/model";
+import { bendsAround } from "./bend";
 
 /** Radii of marks in world units, by size step. */
 const RADII = [13, 17, 22] as const;
@@ -25,6 +26,8 @@ export interface Line {
   to: Mark;
   /** Width: 0 to 4. */
   step: number;
+  /** How far it goes around marks in its way, as a share of its length. */
+  bend: number;
 }
 
 export interface Ghost {
@@ -67,12 +70,16 @@ export function sceneOf(
   }
   const edges = [...picture.edges.values()];
   const scale = steadyScale(edges.map((edge) => edgeValue(edge, metric)), before);
-  const lines: Line[] = [];
-  for (const edge of edges) {
+  const marks = [...byId.values()];
+  const joined = edges.flatMap((edge) => {
     const from = byId.get(edge.source);
     const to = byId.get(edge.target);
-    if (from && to) lines.push({ edge, from, to, step: stepOf(edgeValue(edge, metric), scale) });
-  }
+    return from && to ? [{ edge, from, to }] : [];
+  });
+  const bendOf = bendsAround(joined, marks);
+  const lines: Line[] = joined.map((line) => (
+    { ...line, step: stepOf(edgeValue(line.edge, metric), scale), bend: bendOf(line) }
+  ));
   lines.sort((a, b) => WEIGHT[a.edge.health] - WEIGHT[b.edge.health] || a.step - b.step);
   const ghosts = [...layout.gone()].flatMap(({ at, goneAt }) => {
     const left = 1 - (picture.timeMs - goneAt) / FADE_MS;
@@ -80,7 +87,7 @@ export function sceneOf(
   });
   // With nobody in them, boxes would only stand behind the words that say why.
   const districts = byId.size > 0 ? layout.districts() : [];
-  return { marks: [...byId.values()], lines, ghosts, districts, scale, byId };
+  return { marks, lines, ghosts, districts, scale, byId };
 }
 
 function sizeStep(value: number, largest: number): number {

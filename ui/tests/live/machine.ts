@@ -73,7 +73,8 @@ export class Machine {
   readonly folder = mkdtempSync(join(tmpdir(), "connscope-live-"));
   readonly #programs: Program[] = [];
 
-  constructor(readonly port: number) {
+  /** `name`: what the machine calls itself, if not by its own name. */
+  constructor(readonly port: number, private readonly name = "") {
     writeFileSync(join(this.folder, "config.toml"), [
       `server_port = ${port}`, `server_socket = "/run/connscope/live.sock"`, `spool_dir = "/run/connscope/spool"`, "",
     ].join("\n"));
@@ -83,8 +84,9 @@ export class Machine {
   /** Runs `connscope COMMAND…`. Its /run/connscope is its own: only one may run in each. */
   start(...command: string[]): Program {
     const own = "mount -t tmpfs -o mode=755 none /run/connscope && exec \"$@\"";
+    const named = this.name ? `hostname ${this.name} && ` : "";
     return this.#keep(new Program([
-      "unshare", "--mount", "sh", "-c", `mkdir -p /run/connscope && ${own}`, "sh",
+      "unshare", "--mount", "--uts", "sh", "-c", `${named}mkdir -p /run/connscope && ${own}`, "sh",
       ...CONNSCOPE, ...command, "--config", join(this.folder, "config.toml"),
     ]));
   }

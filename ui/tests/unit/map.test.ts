@@ -8,9 +8,11 @@ import { Announcer } from "../../src/mirror/announcer";
 import { readMessage } from "../../src/protocol/messages";
 import type { Snapshot } from "../../src/protocol/messages";
 import { fitted, toScreen, toWorld, zoomAt } from "../../src/render/camera";
-import { curveOf, distanceFrom, pointAt } from "../../src/scene/curve";
+import { BEND, curveOf, distanceFrom, pointAt } from "../../src/scene/curve";
+import { bendsAround } from "../../src/scene/bend";
 import { neighbour, pick } from "../../src/scene/pick";
 import { FADE_MS, sceneOf } from "../../src/scene/scene";
+import type { Mark } from "../../src/scene/scene";
 import { Model } from "../../src/store/model";
 import type { Picture } from "../../src/store/model";
 
@@ -55,7 +57,7 @@ test("a mark is picked before the line under it, a line by its curve, nothing be
   expect(pick(scene, mark, 1)).toEqual({ kind: "node", id: mark.id });
   expect(pick(scene, { x: 1e6, y: 0 }, 1)).toBeNull();
 
-  const curve = curveOf(line.from, line.from.radius, line.to, line.to.radius, 0);
+  const curve = curveOf(line.from, line.from.radius, line.to, line.to.radius, 0, line.bend);
   const hit = pick({ ...scene, marks: [], lines: [line] }, curve ? pointAt(curve, 0.5) : mark, 1);
 
   expect(hit).toEqual({ kind: "edge", id: line.edge.id });
@@ -63,12 +65,47 @@ test("a mark is picked before the line under it, a line by its curve, nothing be
 
 test("both directions between two marks are apart", () => {
   const [a, b] = [{ x: 0, y: 0 }, { x: 200, y: 0 }];
-  const there = curveOf(a, 10, b, 10, 4);
-  const back = curveOf(b, 10, a, 10, 4);
+  const there = curveOf(a, 10, b, 10, 4, BEND);
+  const back = curveOf(b, 10, a, 10, 4, BEND);
   if (!there || !back) throw new Error("too short");
 
   expect(distanceFrom(there, pointAt(back, 0.5))).toBeGreaterThan(8);
-  expect(curveOf(a, 100, b, 100, 0)).toBeNull();
+  expect(curveOf(a, 100, b, 100, 0, BEND)).toBeNull();
+});
+
+const markAt = (id: string, x: number, y: number): Mark => ({ id, x, y, radius: 13, pinned: false, node: {} as Mark["node"] });
+const clearance = (from: Mark, to: Mark, bend: number, mark: Mark): number => {
+  const curve = curveOf(from, from.radius, to, to.radius, 0, bend);
+  return curve ? distanceFrom(curve, mark) - mark.radius : Infinity;
+};
+
+test("a line goes around a mark that is in its way, and back to its place when that is gone", () => {
+  const [from, to, between] = [markAt("a", 0, 0), markAt("b", 232, 0), markAt("c", 116, 0)];
+  const bend = bendsAround([{ from, to }], [from, to, between])({ from, to });
+
+  expect(clearance(from, to, BEND, between)).toBeLessThan(0);
+  expect(clearance(from, to, bend, between)).toBeGreaterThan(0);
+  expect(bendsAround([{ from, to }], [from, to])({ from, to })).toBe(BEND);
+});
+
+test("around a mark there and back take different sides", () => {
+  const [a, b, between] = [markAt("a", 0, 0), markAt("b", 232, 0), markAt("c", 116, 0)];
+  const lines = [{ from: a, to: b }, { from: b, to: a }];
+  const bendOf = bendsAround(lines, [a, b, between]);
+  const [there, back] = lines.map(({ from, to }) => curveOf(from, 13, to, 13, 0, bendOf({ from, to })));
+  if (!there || !back) throw new Error("too short");
+
+  expect(pointAt(there, 0.5).y * pointAt(back, 0.5).y).toBeLessThan(0);
+});
+
+test("of a small map most lines that would run through marks go around them", () => {
+  const { picture, layout } = seen(60);
+  const { marks, lines } = sceneOf(picture, layout, "throughput", null);
+  const through = (bendOf: (line: (typeof lines)[number]) => number): number => lines.filter((line) => (
+    marks.some((mark) => mark !== line.from && mark !== line.to && clearance(line.from, line.to, bendOf(line), mark) < 0)
+  )).length;
+
+  expect(through((line) => line.bend)).toBeLessThan(through(() => BEND) / 2);
 });
 
 test("arrows walk to what is nearest in their direction, and stay at the border", () => {
