@@ -16,11 +16,13 @@ static __noinline bool note_current(struct process *owner, __u32 evidence)
 	owner->cgroup_id = bpf_get_current_cgroup_id();
 	owner->evidence = evidence;
 	owner->start_ns = 0;
+	/* Behind the end of a name the kernel may have left the one before it. */
+	__builtin_memset(owner->comm, 0, sizeof(owner->comm));
 	if (leader) {
 		owner->start_ns = NOW64(leader, task_start);
 		if (IS_KNOWN(task_comm))
-			bpf_probe_read_kernel(owner->comm, sizeof(owner->comm),
-					      (const void *)(leader + at_task_comm));
+			bpf_probe_read_kernel_str(owner->comm, sizeof(owner->comm),
+						  (const void *)(leader + at_task_comm));
 	}
 	if (!leader || !IS_KNOWN(task_comm))
 		bpf_get_current_comm(owner->comm, sizeof(owner->comm));
