@@ -108,6 +108,11 @@ class BtfTier(OpenedTier):
             return Outcome("udp", unwanted="udp = false")
         return probe("udp", count)
 
+    @property
+    def udp_way(self) -> str:
+        """The object that counts UDP calls; empty if none does."""
+        return self._udp.way if self._udp else ""
+
     def _look_first(self) -> None:
         """Finds the sockets that are older than us, and their owners; events flow already."""
         interval_s = self._config.owner_check_interval_s

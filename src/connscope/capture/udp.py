@@ -10,10 +10,11 @@ import numpy as np
 
 from connscope.capture.objects import lend_maps, object_path
 from connscope.config import Config
-from connscope.errors import NotSupportedError
+from connscope.errors import KernelError, NotSupportedError
 from connscope.kernel import BpfIterator, BpfMap, BpfObject, MappedArray
 from connscope.kernel.host.mounts import find_cgroup2
 from connscope.kernel.resource import Resource
+from connscope.kernel.stats import read_missed_runs
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Group, Kind, Tier
 
@@ -47,6 +48,27 @@ PROMPT_S = 0.1
 Held = TypeVar("Held", bound=Resource)
 
 
+WAYS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("udp_fexit", ()),
+    ("udp_fexit", ("sendpage",)),
+    ("udp_calls", ()),
+)
+"""Objects that count calls, best first, and the programs to leave out."""
+
+
+def _loaded(way: str, without: tuple[str, ...], *lenders: BpfObject) -> BpfObject:
+    calls = BpfObject(object_path(way))
+    try:
+        for name in without:
+            calls.programs[name].autoload = False
+        for lender in lenders:
+            lend_maps(lender, calls)
+        return calls.load()
+    except BaseException:
+        calls.close()
+        raise
+
+
 class UdpFlows(Resource):
     """Counts flows in the kernel's memory; the core's ring tells of their beginnings and ends.
 
@@ -59,12 +81,14 @@ class UdpFlows(Resource):
 
     Attributes:
         objects: what is loaded.
+        way: the name of the object that counts calls, of `WAYS`.
     """
 
     def __init__(self, core: BpfObject, config: Config) -> None:
         self._held: list[Resource] = []
         self._swept_s = self._closed_swept = -math.inf
         self.objects: tuple[BpfObject, ...] = ()
+        self.way, self._missed = "", 0
         try:
             self._open(core, config)
         except BaseException:
@@ -88,7 +112,7 @@ class UdpFlows(Resource):
         for program in (*flows.programs.values(), *calls.programs.values()):
             if program.section.startswith("cgroup"):
                 self._hold(program.attach_cgroup(cgroup))
-            elif not program.is_iterator:
+            elif program.autoload and not program.is_iterator:
                 self._hold(program.attach())
         older = flows.programs["mark_older"].attach_iterator(NOTHING)
         older.read()
@@ -107,11 +131,20 @@ class UdpFlows(Resource):
         flows.maps["flow_blocks"].resize((slots + BLOCK_SLOTS - 1) // BLOCK_SLOTS)
         lend_maps(core, flows)
         flows.load()
-        calls = self._hold(BpfObject(object_path("udp_calls")))
-        lend_maps(core, calls)
-        lend_maps(flows, calls)
-        calls.load()
-        return flows, calls
+        return flows, self._load_calls(core, flows)
+
+    def _load_calls(self, core: BpfObject, flows: BpfObject) -> BpfObject:
+        """The first of the ways to count calls that this kernel has and allows."""
+        for way, without in WAYS:
+            try:
+                calls = _loaded(way, without, core, flows)
+            except KernelError:
+                if (way, without) == WAYS[-1]:
+                    raise
+            else:
+                self.way = way
+                return self._hold(calls)
+        raise RuntimeError("there is no way")
 
     def _hold(self, resource: Held) -> Held:
         self._held.append(resource)
@@ -125,8 +158,9 @@ class UdpFlows(Resource):
 
     @property
     def dropped(self) -> int:
-        """How many datagrams are in no flow, because there was no room for another one."""
-        return self._total("dropped")
+        """How many datagrams are in no flow, because there was no room for another one, or because
+        a program that can not run inside itself missed their call."""
+        return self._total("dropped") + self._missed
 
     @property
     def open_flows(self) -> int:
@@ -148,6 +182,9 @@ class UdpFlows(Resource):
         """
         self._swept_s = time.monotonic()
         self._closed_swept = self._total("closed")
+        if self.way == "udp_fexit":
+            programs = self.objects[1].programs.values()
+            self._missed = sum(read_missed_runs(each) for each in programs if each.autoload)
         closed = self.objects[0].maps["closed_sockets"]
         before = list(closed) if self._closed_swept else []
         self._end.read()

@@ -21,11 +21,14 @@ __all__ = ("Examination", "Trial", "examine")
 
 SYSTEM_CALLS = 20_000
 ROUNDS = 7
-UDP_COST = (
-    "hooks sock_send_length, sock_recv_length, cgroup sendmsg4/6, recvmsg4/6 and sock_release, "
-    "inet_sk_error_report; about 85 ns for each send and receive of TCP, 110 of connected UDP, "
-    "360 of a UDP call that names its peer; see docs/udp.md"
-)
+UDP_COSTS = {
+    "udp_calls": "hooks sock_send_length, sock_recv_length, cgroup sendmsg4/6, recvmsg4/6 and "
+    "sock_release, inet_sk_error_report; about 85 ns for each send and receive of TCP, 110 of "
+    "connected UDP, 360 of a UDP call that names its peer; see docs/udp.md",
+    "udp_fexit": "hooks the functions of UDP that send and receive by fexit, cgroup sock_release, "
+    "inet_sk_error_report; nothing of TCP's; see docs/udp.md",
+    "": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def _try_parts() -> list[Trial]:
         exact = tier.parts[BY_CALL]
         tax_ns = _system_call_ns() - before_ns
     with BtfTier(Config(accept_owner="listener", ring_bytes=1 << 20, udp=True)) as tier:
-        udp = tier.parts["udp"]
+        udp, udp_cost = tier.parts["udp"], UDP_COSTS[tier.udp_way]
     cost = f"costs every system call of this machine {tax_ns:+.0f} ns, measured now"
     return [
         Trial(parts["connect attempts"], "connects that never send a SYN: no route, denied"),
@@ -128,7 +131,7 @@ def _try_parts() -> list[Trial]:
         Trial(
             replace(udp, feature="UDP flows"),
             "bytes and datagrams of each UDP socket and peer, with udp = true",
-            UDP_COST if udp.works else "",
+            udp_cost,
         ),
     ]
 

@@ -10,11 +10,11 @@ from connscope.kernel.libbpf import check, ffi, library
 from connscope.kernel.program import BpfProgram
 from connscope.kernel.resource import Resource
 
-__all__ = ("RunStats", "RunStatsSwitch", "read_run_stats")
+__all__ = ("RunStats", "RunStatsSwitch", "read_missed_runs", "read_run_stats")
 
 RUN_TIME = 0  # enum bpf_stats_type
 # Of struct bpf_prog_info, include/uapi/linux/bpf.h: it only grows at its end.
-RUN_TIME_NS_AT, RUN_COUNT_AT, INFO_BYTES = 192, 200, 208
+RUN_TIME_NS_AT, RUN_COUNT_AT, MISSED_AT, INFO_BYTES = 192, 200, 208, 216
 
 
 class RunStats(NamedTuple):
@@ -53,11 +53,21 @@ class RunStatsSwitch(Resource):
 
 def read_run_stats(program: BpfProgram) -> RunStats:
     """The counters of a loaded program; zero if no switch was ever on."""
+    info = _read_info(program)
+    return RunStats(_number(info, RUN_TIME_NS_AT), _number(info, RUN_COUNT_AT))
+
+
+def read_missed_runs(program: BpfProgram) -> int:
+    """How often a loaded program was not run because it was running on that CPU already (5.12)."""
+    return _number(_read_info(program), MISSED_AT)
+
+
+def _read_info(program: BpfProgram) -> bytes:
     info, size = ffi.new("char[]", INFO_BYTES), ffi.new("unsigned int *", INFO_BYTES)
     result = library().bpf_obj_get_info_by_fd(program.fd, info, size)
     check(result, f"run statistics of {program.name}")
-    content = bytes(ffi.buffer(info))
-    return RunStats(
-        int.from_bytes(content[RUN_TIME_NS_AT:RUN_COUNT_AT], sys.byteorder),
-        int.from_bytes(content[RUN_COUNT_AT:INFO_BYTES], sys.byteorder),
-    )
+    return bytes(ffi.buffer(info))
+
+
+def _number(info: bytes, place: int) -> int:
+    return int.from_bytes(info[place : place + 8], sys.byteorder)

@@ -8,9 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from connscope.capture.btf import BtfTier
 from connscope.capture.ladder import Ladder
+from connscope.capture.udp import WAYS
 from connscope.config import Config, load_config
 from connscope.row.words import Tier, word
+from tests.kernel.capture.udp_ways import WAYS_HERE
 from tests.kernel.recorder import Recorder
 from tests.kernel.tiers_here import TELLS_CLOSES, TIERS_HERE
 from tests.traffic.build import built
@@ -35,6 +38,16 @@ def telling_tier(request: pytest.FixtureRequest) -> Iterator[Recorder]:
     """Each tier that tells closes without having looked before."""
     with Ladder(contract_config(request.param)) as opened:
         yield Recorder(cast("Any", opened))
+
+
+@pytest.fixture(params=WAYS_HERE)
+def udp(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    """A tier that counts UDP flows in one of the ways, open."""
+    ways = tuple(each for each in WAYS if each[0] == request.param)
+    monkeypatch.setattr("connscope.capture.udp.WAYS", ways)
+    with BtfTier(Config(udp=True)) as tier:
+        assert tier.parts["udp"].works, tier.parts["udp"]
+        yield Recorder(tier)
 
 
 @pytest.fixture(scope="module")

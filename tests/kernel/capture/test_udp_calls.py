@@ -6,27 +6,17 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from connscope.capture.btf import BtfTier
-from connscope.config import Config
 from connscope.row.words import Group, Kind, OwnerEvidence, Protocol, Role
 from tests.kernel.recorder import Recorder, comm
 from tests.traffic.build import built
 
 UDP_SEGMENT, UDP_GRO = 103, 104
 COUNTERS = ("bytes_sent", "segments_sent", "bytes_received", "segments_received")
-
-
-@pytest.fixture
-def udp() -> Iterator[Recorder]:
-    """A tier that counts UDP flows, open."""
-    with BtfTier(Config(udp=True)) as tier:
-        assert tier.parts["udp"].works, tier.parts["udp"]
-        yield Recorder(tier)
 
 
 def bound(address: str = "127.0.0.1", family: int = socket.AF_INET) -> socket.socket:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from connscope.capture.btf import BtfTier
-from connscope.config import Config
 from connscope.row.json_lines import json_lines
 from connscope.row.words import Kind
 from tests.kernel.capture.test_udp_calls import closed, counters, port_of
@@ -25,14 +23,6 @@ def pair() -> Iterator[NamespacePair]:
     """Two namespaces joined by a veth."""
     with NamespacePair() as made:
         yield made
-
-
-@pytest.fixture
-def udp() -> Iterator[Recorder]:
-    """A tier that counts UDP flows, open."""
-    with BtfTier(Config(udp=True)) as tier:
-        assert tier.parts["udp"].works, tier.parts["udp"]
-        yield Recorder(tier)
 
 
 def sender(pair: NamespacePair) -> socket.socket:

@@ -6,27 +6,18 @@ import random
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from connscope.capture.btf import BtfTier
 from connscope.config import Config
 from connscope.row.words import Failure, Group, Kind, Protocol, Role
 from tests.kernel.capture.test_udp_calls import bound, closed, counters, pair, port_of
+from tests.kernel.capture.udp_ways import WAYS_HERE
 from tests.kernel.recorder import Recorder, pick
 
 IDLE = Config(udp=True, udp_idle_s=1, udp_idle_both_s=1)
-
-
-@pytest.fixture
-def udp() -> Iterator[Recorder]:
-    """A tier that counts UDP flows, open."""
-    with BtfTier(Config(udp=True)) as tier:
-        assert tier.parts["udp"].works, tier.parts["udp"]
-        yield Recorder(tier)
 
 
 def test_idle_flow_ends_with_all_that_was_counted() -> None:
@@ -269,3 +260,9 @@ def test_off_attaches_nothing() -> None:
         assert links() >= without + 8
     one.close()
     other.close()
+
+
+def test_best_way_is_taken() -> None:
+    """By fexit where that may be loaded: it leaves TCP alone."""
+    with BtfTier(Config(udp=True)) as tier:
+        assert tier.udp_way == (WAYS_HERE or [""])[0]

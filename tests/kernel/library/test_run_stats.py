@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connscope.kernel import BpfObject
-from connscope.kernel.stats import RunStats, RunStatsSwitch, read_run_stats
+from connscope.kernel.stats import RunStats, RunStatsSwitch, read_missed_runs, read_run_stats
 from tests.kernel.library.writer import rename
 
 
@@ -22,3 +22,9 @@ def test_runs_are_counted_while_the_switch_is_on(library: BpfObject) -> None:
 def test_difference_is_field_by_field() -> None:
     """What came on top."""
     assert RunStats(10, 3) - RunStats(4, 1) == RunStats(6, 2)
+
+
+def test_no_run_was_missed(library: BpfObject) -> None:
+    """A program that nothing interrupts is run each time."""
+    rename(100)
+    assert read_missed_runs(library.programs["write_records"]) == 0

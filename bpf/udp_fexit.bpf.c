@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Counts UDP calls where fexit may be loaded: the functions that send and receive return with how
+ * much, and still have the message with the name in it. No other protocol passes here, no cgroup
+ * program is needed, and 5.19 will do instead of 6.3. (Before ec095263a965, "net: remove noblock
+ * parameter from recvmsg() entities", 5.19, the functions that receive had one argument more.)
+ *
+ * Unlike a tracepoint's, these programs may be preempted, and the kernel runs none inside itself: a
+ * call of another task in just that moment is missed. The kernel counts those, and so do we.
+ */
+#include "kernel.bpf.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "udp_hint.bpf.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct msghdr {
+	void *msg_name;
+	unsigned int msg_flags;
+};
+#pragma clang attribute pop
+
+struct page;
+
+#define MSG_MORE 0x8000
+
+/* struct sockaddr_in and, beyond its first eight bytes, struct sockaddr_in6. */
+struct name {
+	__u16 family;
+	__u16 port;
+	__u32 v4;
+	__u8 v6[16];
+};
+
+struct last_send {
+	struct flow_key key;
+	__u64 sk;	  /* of the last call that named a peer */
+	__u32 is_counted; /* by udp_sendmsg, which udpv6_sendmsg calls for v4-mapped peers */
+	__u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct last_send);
+} last_sends SEC(".maps");
+
+static __always_inline struct last_send *last_send_of_current(__u64 flags)
+{
+	return bpf_task_storage_get(&last_sends, bpf_get_current_task_btf(), NULL, flags);
+}
+
+/* The peer that the message names; false if it names none. */
+static __always_inline bool named_peer(struct msghdr *msg, struct flow_key *key)
+{
+	void *from = msg->msg_name;
+	struct name name = {};
+	__u32 size = sizeof(name);
+
+	if (!from)
+		return false;
+	if (bpf_probe_read_kernel(&name, 8, from))
+		return false;
+	if (name.family == AF_INET6) {
+		if (bpf_probe_read_kernel(&name, size, from))
+			return false;
+		__builtin_memcpy(key->peer_address, name.v6, 16);
+	} else if (name.family == AF_INET || !name.family) { /* AF_UNSPEC may send IPv4 */
+		map_v4(key->peer_address, name.v4);
+	} else {
+		return false;
+	}
+	key->peer_port = bpf_ntohs(name.port);
+	return true;
+}
+
+/*
+ * Whom a send was about. One that names nobody on a socket without a connection adds to a datagram
+ * that is held back (UDP_CORK, MSG_MORE): it goes where the one before it went.
+ */
+static __always_inline bool find_receiver(struct sock *sk, struct msghdr *msg, struct flow_key *key)
+{
+	struct last_send *last;
+
+	key->socket_id = cookie_of(sk);
+	if (msg && named_peer(msg, key)) {
+		last = last_send_of_current(BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (last) {
+			last->key = *key;
+			last->sk = (__u64)sk;
+		}
+		return true;
+	}
+	if (connected_peer(sk, key))
+		return true;
+	last = last_send_of_current(0);
+	if (!last || last->sk != (__u64)sk)
+		return false;
+	key->peer_port = last->key.peer_port;
+	__builtin_memcpy(key->peer_address, last->key.peer_address, 16);
+	return true;
+}
+
+static __always_inline void sent(struct sock *sk, struct msghdr *msg, int length)
+{
+	struct flow_key key = {};
+	bool is_known;
+
+	if (!is_udp(sk))
+		return;
+	/* So udp_sendpage asks for the route. */
+	if (!length && msg && !msg->msg_name && msg->msg_flags & MSG_MORE)
+		return;
+	is_known = find_receiver(sk, msg, &key);
+	if (length >= 0)
+		count_datagram(sk, &key, SENT, length, hint_of(&key));
+	else if (is_known && tell_udp_failure(-length))
+		count_refusal(sk, &key, -length);
+}
+
+static __always_inline void received(struct sock *sk, struct msghdr *msg, int flags, int length)
+{
+	struct flow_key key = {};
+
+	if (length < 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || !is_udp(sk))
+		return;
+	/* Nothing, and no datagram either. */
+	if (!length && sk->sk_shutdown & RCV_SHUTDOWN)
+		return;
+	key.socket_id = cookie_of(sk);
+	if (named_peer(msg, &key) || connected_peer(sk, &key))
+		count_datagram(sk, &key, RECEIVED, length, hint_of(&key));
+	else
+		count_nameless(sk, &key, length);
+}
+
+SEC("fexit/udp_sendmsg")
+int BPF_PROG(sendmsg4, struct sock *sk, struct msghdr *msg, unsigned long size, int length)
+{
+	struct last_send *last;
+
+	sent(sk, msg, length);
+	if (sk->__sk_common.skc_family == AF_INET6) {
+		last = last_send_of_current(BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (last)
+			last->is_counted = 1;
+	}
+	return 0;
+}
+
+SEC("fexit/udpv6_sendmsg")
+int BPF_PROG(sendmsg6, struct sock *sk, struct msghdr *msg, unsigned long size, int length)
+{
+	struct last_send *last = last_send_of_current(0);
+
+	if (last && last->is_counted)
+		last->is_counted = 0;
+	else
+		sent(sk, msg, length);
+	return 0;
+}
+
+/* sendfile and splice, until 6.5; user space leaves it out where it is not there. */
+SEC("fexit/udp_sendpage")
+int BPF_PROG(sendpage, struct sock *sk, struct page *page, int offset, unsigned long size,
+	     int flags, int length)
+{
+	sent(sk, NULL, length);
+	return 0;
+}
+
+SEC("fexit/udp_recvmsg")
+int BPF_PROG(recvmsg4, struct sock *sk, struct msghdr *msg, unsigned long size, int flags,
+	     int *name_length, int length)
+{
+	received(sk, msg, flags, length);
+	return 0;
+}
+
+SEC("fexit/udpv6_recvmsg")
+int BPF_PROG(recvmsg6, struct sock *sk, struct msghdr *msg, unsigned long size, int flags,
+	     int *name_length, int length)
+{
+	received(sk, msg, flags, length);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

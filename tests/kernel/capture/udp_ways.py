@@ -1,0 +1,36 @@
+"""The ways to count UDP calls that this kernel has."""
+
+from __future__ import annotations
+
+import os
+
+from connscope.capture.objects import object_path
+from connscope.errors import KernelError, NotSupportedError
+from connscope.kernel import BpfObject, Btf
+
+__all__ = ("WAYS_HERE",)
+
+HAS_FEXIT = os.environ.get("TEST_FEXIT") == "1"
+"""Somebody has to say so, because it is refused in so many ways."""
+
+
+def _has_calls() -> bool:
+    """Tracepoints, and task storage in cgroup programs: 6.12 has the one without the other."""
+    calls = BpfObject(object_path("udp_calls"))
+    try:
+        with Btf.of_kernel() as kernel:
+            if not kernel.has_function("__traceiter_sock_send_length"):
+                return False
+        if HAS_FEXIT:
+            calls.load()
+    except NotSupportedError:
+        return False
+    except KernelError:
+        return True  # a test shall say why
+    finally:
+        calls.close()
+    return True
+
+
+WAYS_HERE = [*(["udp_fexit"] if HAS_FEXIT else []), *(["udp_calls"] if _has_calls() else [])]
+"""Names of objects, best first."""
