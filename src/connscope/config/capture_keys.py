@@ -124,8 +124,8 @@ class CaptureKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             le=3600,
             description="How often looks compare the owners of sockets with the fd tables of all "
             "processes, which finds sockets that were passed on and processes that are gone. A "
-            "socket of which no event told the owner is looked for as soon as it is open for a tenth "
-            "of a second. 0: with each look.",
+            "socket of which no event told the owner is looked for as soon as it is open for a "
+            "tenth of a second. 0: with each look.",
         ),
     ] = 5.0
     netlink_receive_bytes: Annotated[
