@@ -69,8 +69,9 @@ class CaptureKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         bool,
         Meta(
             description="Whether the btf tier counts UDP flows. It hooks calls that send and "
-            "receive: see `connscope doctor` and docs/udp.md for what that costs, TCP too. Without "
-            "it none of these hooks is attached.",
+            "receive, where fexit may not be loaded those of TCP too: see `connscope doctor` and "
+            "docs/udp.md for what that costs. Without it none of these hooks is attached. `-u` of "
+            "`trace` and `list` is the same for one run.",
         ),
     ] = False
     udp_flows_max: Annotated[
