@@ -26,8 +26,16 @@ const ARROWS: Record<string, Direction> = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down",
 };
 
+interface Place {
+  x: number;
+  y: number;
+  radius: number;
+}
+
 export class Mirror {
   #scene: Scene = EMPTY_SCENE;
+  /** Where each button was put: most marks stay, and comparing numbers costs less than writing styles. */
+  #places = new Map<string, Place>();
   #buttons = new Map<string, HTMLButtonElement>();
   #current = "";
   #wordsAt = -Infinity;
@@ -66,6 +74,7 @@ export class Mirror {
       if (here.has(id)) continue;
       button.remove();
       this.#buttons.delete(id);
+      this.#places.delete(id);
     }
     for (const mark of marks) this.#put(mark, words && mark.id !== focused);
     this.root.setAttribute("aria-label", `Map of ${marks.length} nodes. Arrow keys walk, Enter opens.`);
@@ -97,10 +106,12 @@ export class Mirror {
     } else if (words) {
       button.setAttribute("aria-label", describeNode(mark.node));
     }
-    const side = `${mark.radius * 2}px`;
-    const place = `translate(${mark.x - mark.radius}px, ${mark.y - mark.radius}px)`;
-    if (button.style.transform !== place) button.style.transform = place;
-    if (button.style.width !== side) button.style.width = button.style.height = side;
+    const { id, x, y, radius } = mark;
+    const before = this.#places.get(id);
+    if (before && before.x === x && before.y === y && before.radius === radius) return;
+    this.#places.set(id, { x, y, radius });
+    button.style.transform = `translate(${x - radius}px, ${y - radius}px)`;
+    button.style.width = button.style.height = `${radius * 2}px`;
   }
 
   #setCurrent(id: string): void {
