@@ -48,10 +48,19 @@ async function costsOfDeltas(rig: Rig, turns: number): Promise<number[]> {
 }
 
 test("a snapshot of 1,000 nodes, and deltas that become pixels", async () => {
-  const rig = await openPage({ nodes: 1000, hosts: 8 }, "?limit=2000");
-  const snapshot = median(await measures(rig.page, "snapshot"));
+  const rig = await openPage({ nodes: 1000, hosts: 8 }, "?limit=2000&filter=nothing-like-this");
+  const { page } = rig;
+  const thread = await threadOf(page);
+  const clear = page.locator(".blank").getByRole("button", { name: "Clear the filter" });
+  await clear.waitFor();
+  const before = await thread();
+  await clear.click();
+  await page.waitForFunction(() => window.__test.counts().nodes === 1000);
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  const snapshot = await thread() - before;
+  const [ingest = 0] = (await measures(page, "snapshot")).slice(-1);
   const delta = median(await costsOfDeltas(rig, 7));
-  console.log(`1,000 nodes: snapshot ${snapshot.toFixed(0)} ms, delta to pixels ${delta.toFixed(0)} ms`);
+  console.log(`1,000 nodes: snapshot ${snapshot.toFixed(0)} ms to pixels, of which ingest ${ingest.toFixed(0)} ms by the clock; delta to pixels ${delta.toFixed(0)} ms`);
 
   expect(snapshot).toBeLessThan(GENEROUS * 150);
   // The goal is of the default, 300 of them drawn: all 1,000 have three times the marks.
@@ -129,6 +138,8 @@ test("a table of many rows is sorted and scrolled", async () => {
   const { page, feed } = await openPage({ nodes: 1500, hosts: 8 }, "?view=table&limit=5000");
   const grid = page.getByRole("grid");
   await grid.waitFor();
+  const thread = await threadOf(page);
+  const before = await thread();
   const cost = await page.evaluate(async () => {
     const frame = (): Promise<number> => new Promise(requestAnimationFrame);
     const head = [...document.querySelectorAll<HTMLElement>("[role=columnheader] button")].find((one) => one.textContent?.includes("Failed"));
@@ -148,11 +159,13 @@ test("a table of many rows is sorted and scrolled", async () => {
     }
     return { sorted, gaps };
   });
-  console.log(`${feed.network.edges.size} rows: sorted ${cost.sorted.toFixed(0)} ms, scroll ${median(cost.gaps).toFixed(0)} ms a frame`);
+  // Sorting is in it too, once.
+  const frame = (await thread() - before) / cost.gaps.length;
+  console.log(`${feed.network.edges.size} rows: sorted ${cost.sorted.toFixed(0)} ms, scroll ${median(cost.gaps).toFixed(0)} ms a frame, ${frame.toFixed(1)} ms of the main thread`);
 
   expect(cost.gaps.length).toBe(60);
   expect(cost.sorted).toBeLessThan(GENEROUS * 200);
-  expect(median(cost.gaps)).toBeLessThan(GENEROUS * 20);
+  expect(frame).toBeLessThan(GENEROUS * 20);
 });
 
 test("a live map at rest takes a twentieth of a core", async () => {
