@@ -99,7 +99,7 @@ int release_socket(struct bpf_sock *ctx)
 	if (!socket || !socket->flows)
 		return 1;
 	now = bpf_ktime_get_boot_ns();
-	if (socket->flows > 1) {
+	if (socket->flows > 1 || socket->begun > 1) {
 		cookie = bpf_get_socket_cookie(ctx);
 		bpf_map_update_elem(&closed_sockets, &cookie, &now, BPF_ANY);
 		ADD_TOTAL(closed);

@@ -22,6 +22,9 @@ struct msghdr {
 
 struct page;
 
+/* udp_sendpage is there; user space sets it. */
+const volatile __u32 has_sendpage = 0;
+
 #define MSG_MORE 0x8000
 
 /* struct sockaddr_in and, beyond its first eight bytes, struct sockaddr_in6. */
@@ -35,8 +38,8 @@ struct name {
 struct last_send {
 	struct flow_key key;
 	__u64 sk;	  /* of the last call that named a peer */
-	__u32 is_counted; /* by udp_sendmsg, which udpv6_sendmsg calls for v4-mapped peers */
-	__u32 reserved;
+	__u32 is_counted; /* by udp_sendmsg, which others call too: see sendmsg6, sendpage */
+	__u32 is_page;	  /* udp_sendpage is under way */
 };
 
 struct {
@@ -145,10 +148,15 @@ int BPF_PROG(sendmsg4, struct sock *sk, struct msghdr *msg, unsigned long size, 
 		last = last_send_of_current(BPF_LOCAL_STORAGE_GET_F_CREATE);
 		if (last)
 			last->is_counted = 1;
+	} else if (has_sendpage && length > 0) {
+		last = last_send_of_current(0);
+		if (last && last->is_page)
+			last->is_counted = 1;
 	}
 	return 0;
 }
 
+/* It calls udp_sendmsg if the peer is v4-mapped. */
 SEC("fexit/udpv6_sendmsg")
 int BPF_PROG(sendmsg6, struct sock *sk, struct msghdr *msg, unsigned long size, int length)
 {
@@ -161,12 +169,29 @@ int BPF_PROG(sendmsg6, struct sock *sk, struct msghdr *msg, unsigned long size, 
 	return 0;
 }
 
-/* sendfile and splice, until 6.5; user space leaves it out where it is not there. */
+/* sendfile and splice, until 6.5. It calls udp_sendmsg if the route can not take pages. */
+SEC("fentry/udp_sendpage")
+int BPF_PROG(begin_sendpage, struct sock *sk)
+{
+	struct last_send *last = last_send_of_current(BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (last) {
+		last->is_page = 1;
+		last->is_counted = 0;
+	}
+	return 0;
+}
+
 SEC("fexit/udp_sendpage")
 int BPF_PROG(sendpage, struct sock *sk, struct page *page, int offset, unsigned long size,
 	     int flags, int length)
 {
-	sent(sk, NULL, length);
+	struct last_send *last = last_send_of_current(0);
+
+	if (!last || !last->is_counted)
+		sent(sk, NULL, length);
+	if (last)
+		last->is_page = last->is_counted = 0;
 	return 0;
 }
 

@@ -125,6 +125,7 @@ static __always_inline void note_flow(struct connection_row *row, struct sock *s
 		row->exact &= ~(GROUP_TRAFFIC | GROUP_LIFE);
 		row->role = ROLE_UNKNOWN;
 	}
+	__sync_fetch_and_add(&socket->begun, 1);
 	if (!socket->flows) {
 		socket->only_peer = *key;
 		socket->flows = 1;

@@ -66,7 +66,7 @@ struct udp_socket {
 	__u16 error;		   /* came before its datagram was counted */
 	__u8 flows;		   /* 0, 1; 2: more than one, ever */
 	__u8 is_older;		   /* it was there before us */
-	__u8 reserved[4];
+	__u32 begun; /* flows; two that began at once may each be taken for the first */
 };
 
 /* A flow to which no key leads any more. */

@@ -50,7 +50,7 @@ Held = TypeVar("Held", bound=Resource)
 
 WAYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("udp_fexit", ()),
-    ("udp_fexit", ("sendpage",)),
+    ("udp_fexit", ("begin_sendpage", "sendpage")),
     ("udp_calls", ()),
 )
 """Objects that count calls, best first, and the programs to leave out."""
@@ -61,6 +61,8 @@ def _loaded(way: str, without: tuple[str, ...], *lenders: BpfObject) -> BpfObjec
     try:
         for name in without:
             calls.programs[name].autoload = False
+        if "sendpage" in calls.programs and not without:
+            calls.set(has_sendpage=1)
         for lender in lenders:
             lend_maps(lender, calls)
         return calls.load()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import random
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from tests.kernel.capture.test_udp_calls import bound, closed, counters, pair, p
 from tests.kernel.capture.udp_ways import WAYS_HERE
 from tests.kernel.recorder import Recorder, pick
 
+SOCKETS = 1000
 IDLE = Config(udp=True, udp_idle_s=1, udp_idle_both_s=1)
 
 
@@ -93,6 +96,33 @@ def test_socket_with_many_peers_closes_all_of_its_flows(udp: Recorder) -> None:
     assert sorted(rows["bytes_sent"].tolist()) == list(range(300))
     assert len(np.unique(rows["connection_id"])) == 300
     assert len(np.unique(rows["closed_ns"])) == 1
+
+
+def test_first_datagrams_to_two_peers_at_once(udp: Recorder) -> None:
+    """Two processes begin two flows of one socket in the same moment; its close ends both."""
+    sockets, peers = [bound() for _ in range(SOCKETS)], [bound(), bound()]
+    go = mmap.mmap(-1, SOCKETS)
+    child = os.fork()
+    address = peers[child > 0].getsockname()
+    for number, each in enumerate(sockets):
+        if child:
+            go[number] = 1
+        while not go[number]:
+            pass
+        each.sendto(b"x", address)
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    go.close()
+    ports = {port_of(each) for each in sockets}
+    for each in (*sockets, *peers):
+        each.close()
+
+    def told() -> int:
+        closed_rows = udp.rows[udp.rows["kind"] == Kind.CLOSED]
+        return int(np.isin(closed_rows["local_port"], list(ports)).sum())
+
+    udp.until(lambda _: told() >= len(peers) * SOCKETS)
 
 
 def test_exit_closes(udp: Recorder) -> None:
