@@ -19,7 +19,7 @@ from tests.kernel.capture.test_udp_calls import bound, closed, counters, pair, p
 from tests.kernel.capture.udp_ways import WAYS_HERE
 from tests.kernel.recorder import Recorder, pick
 
-SOCKETS = 1000
+SOCKETS = 500
 IDLE = Config(udp=True, udp_idle_s=1, udp_idle_both_s=1)
 
 
