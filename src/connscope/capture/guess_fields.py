@@ -48,7 +48,7 @@ class Field:
     """One field, or the pointer that leads to another one.
 
     Attributes:
-        name: as in ``struct field_offsets`` of ``bpf/kprobe_fields.bpf.h``.
+        name: as in ``bpf/kprobe_fields.bpf.h``, with ``at_`` before it.
         width: bytes.
         part: the memory it is in.
         btf: the struct of the kernel that has it, and the path of members that leads there.
