@@ -5,36 +5,39 @@ from __future__ import annotations
 import os
 
 from connscope.capture.objects import object_path
-from connscope.errors import KernelError, NotSupportedError
-from connscope.kernel import BpfObject, Btf
-from connscope.kernel.host.lockdown import read_lockdown
+from connscope.errors import KernelError
+from connscope.kernel import BpfObject
 
 __all__ = ("WAYS_HERE",)
 
 IS_GUEST = os.environ.get("TEST_FEXIT") == "1"
-"""Another kernel, which may lack something; elsewhere what does not load is a failure."""
-
-HAS_FEXIT = IS_GUEST and read_lockdown() != "confidentiality"
-"""The name is read by a probe, which that lockdown forbids."""
+"""Another kernel, which may lack one of them; elsewhere what does not load is a failure."""
 
 
-def _has_calls() -> bool:
-    """Tracepoints, and task storage in cgroup programs: 6.12 has the one without the other."""
-    calls = BpfObject(object_path("udp_calls"))
+SENDPAGE = ("begin_sendpage", "sendpage")  # until 6.5
+
+
+def _loads(name: str, without: tuple[str, ...] = ()) -> bool:
+    calls = BpfObject(object_path(name))
     try:
-        with Btf.of_kernel() as kernel:
-            if not kernel.has_function("__traceiter_sock_send_length"):
-                return False
-        if IS_GUEST:
-            calls.load()
-    except NotSupportedError:
-        return False
+        for program in without:
+            calls.programs[program].autoload = False
+        calls.load()
     except KernelError:
-        return True  # a test shall say why
+        return False
     finally:
         calls.close()
     return True
 
 
-WAYS_HERE = [*(["udp_fexit"] if HAS_FEXIT else []), *(["udp_calls"] if _has_calls() else [])]
+def _ways() -> list[str]:
+    """Of a guest those that load: 6.12 has only fexit, 7.3 has only tracepoints, because there the
+    functions that receive lost an argument."""
+    if not IS_GUEST:
+        return ["udp_calls"]
+    has_fexit = _loads("udp_fexit") or _loads("udp_fexit", SENDPAGE)
+    return ["udp_fexit"] * has_fexit + ["udp_calls"] * _loads("udp_calls")
+
+
+WAYS_HERE = _ways()
 """Names of objects, best first."""
