@@ -33,9 +33,9 @@ struct attempt {
 struct shown {
 	__u64 bytes_sent;
 	__u64 bytes_received;
-	__u64 turn;  /* the last look that has shown it */
-	__u64 whole; /* the last one of all rows when its row got this place; 0: it has none */
-	__u32 place; /* in look_rows */
+	__u64 turn;    /* the last look that has shown it */
+	__u64 whole;   /* the last one of all rows when its row got this place; 0: it has none */
+	__u32 place;   /* in look_rows */
 	__u32 segs_in; /* of the socket, this and what follows, before the row was written */
 	__u32 segs_out;
 	__u32 write_seq;
@@ -90,8 +90,9 @@ struct {
 } losses SEC(".maps");
 
 /* socket cookie, or address if it has none yet → the task that accept() returned to. Written by
- * accept.bpf.c, deleted when the socket is destroyed, counted in losses.owners_full when full. A map
- * of its own because the fd leads to no typed pointer, which can not reach the socket's storage. */
+ * accept.bpf.c, deleted when the socket is destroyed, counted in losses.owners_full when full. A
+ * map of its own because the fd leads to no typed pointer, which can not reach the socket's
+ * storage. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
