@@ -39,6 +39,8 @@ STATES = {
     "CLOSING": "closing",
 }
 SERVICE, OTHER_SERVICE = 8080, 9090
+NOBODY = "10.77.0.99"
+"""An address of the network where nobody answers."""
 
 
 def listed(*arguments: str, **environment: str) -> str:
@@ -136,8 +138,9 @@ class Machine:
         made[0].shutdown(socket.SHUT_WR)
         made.pop(1).close()
         unanswered = socket.socket()
+        unanswered.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 100)
         unanswered.setblocking(False)
-        unanswered.connect_ex(("10.77.0.99", 443))
+        unanswered.connect_ex((NOBODY, 443))
         return [*made, unanswered]
 
 
@@ -146,6 +149,8 @@ def machine() -> Iterator[tuple[NamespacePair, int, int]]:
     """The namespaces, the pid of the server on the left and that of the client on the right."""
     with NamespacePair() as pair:
         made = Machine(pair)
+        # Else its address would be asked for in vain, and the attempt be over after three seconds.
+        pair.right.run(f"ip neigh add {NOBODY} lladdr 02:00:00:00:00:99 dev veth0 nud permanent")
         with (
             process(b"server (a b)", made.serve, pair.left) as server,
             process(b"\x1b[31mred", made.connect, pair.right) as client,
