@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * Where this kernel keeps the fields that the kprobe tier reads: user space says, by BTF or by its
- * guess (src/connscope/capture/guess_fields.py has the same names). Pointers are plain numbers, so
- * nothing here needs types or CO-RE.
+ * guess (src/connscope/capture/kprobe/guess/fields.py has the same names). Pointers are plain
+ * numbers, so nothing here needs types or CO-RE.
  */
 #ifndef CONNSCOPE_KPROBE_FIELDS_BPF_H
 #define CONNSCOPE_KPROBE_FIELDS_BPF_H

@@ -2,8 +2,8 @@
 /*
  * What the offset guess looks at: the memory of a socket, of a file, and of the task, copied when a
  * thread of ours that calls itself by a random name asks the kernel about that very socket. User
- * space compares it with what it knows (src/connscope/capture/guess.py). Nobody else's call is ever
- * copied, and once copied nothing is until it is asked for again.
+ * space compares it with what it knows (src/connscope/capture/kprobe/guess/candidates.py). Nobody
+ * else's call is ever copied, and once copied nothing is until it is asked for again.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -19,7 +19,7 @@ SIX = ("ipv6", "v4-mapped", "IPv6", "::")
 
 
 def tier_of(file: str, parameters: dict[str, Any]) -> str:
-    """The tier that a test is about: that of its fixture, else that in the name of its file, else
+    """The tier that a test is about: that of its fixture, else that in the path of its file, else
     the best one."""
     for value in parameters.values():
         if isinstance(value, Tier):
@@ -41,7 +41,7 @@ def _tell(**line: Any) -> None:
 
 def _tier(item: pytest.Item) -> str:
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return tier_of(item.path.name, parameters)
+    return tier_of(item.path.relative_to(item.config.rootpath).as_posix(), parameters)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

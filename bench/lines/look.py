@@ -16,7 +16,7 @@ from bench.result import Result, spread
 from bench.rigs.crowd import Crowd
 from bench.rigs.machine import memory_kib
 from bench.rigs.tracers import connscope_command, tracing_environment
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 
 __all__ = ("measure",)

@@ -17,7 +17,7 @@ import numpy as np
 from bench.result import Result, spread
 from bench.rigs.crowd import Crowd
 from bench.rigs.network import PrivateNetwork
-from connscope.capture.netlink import NetlinkTier
+from connscope.capture.netlink.tier import NetlinkTier
 from connscope.config import Config
 from connscope.kernel.host.network_namespaces import (
     entered_network_namespace,

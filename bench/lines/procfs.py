@@ -15,7 +15,7 @@ import time
 
 from bench.result import Result, spread
 from bench.rigs.network import PrivateNetwork
-from connscope.capture.procfs import FOREGROUND_TICK_S, ProcfsTier
+from connscope.capture.procfs.tier import FOREGROUND_TICK_S, ProcfsTier
 from connscope.config import Config
 
 __all__ = ("measure",)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Kind
 from tests.surroundings import PATIENCE

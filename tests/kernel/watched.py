@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.row.columns import Rows
 from connscope.row.words import Kind, State
 from tests.kernel.recorder import PATIENCE_S, describe, pick

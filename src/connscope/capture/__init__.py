@@ -1,1 +1,1 @@
-"""The ways to capture: one file for each tier, all with the same face."""
+"""The ways to capture: a package for each tier, all with the same face, and the ladder."""

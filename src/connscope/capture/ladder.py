@@ -13,9 +13,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from connscope.capture.btf.look import SocketLook
 from connscope.capture.changes import LookChanges
 from connscope.capture.exclusion import refuse_excluded_kernel
-from connscope.capture.look import SocketLook
 from connscope.capture.tier import CaptureTier, Looker, Losses, OpenedTier
 from connscope.capture.udp_sockets import UdpSocketsToo
 from connscope.config import Config
@@ -36,10 +36,10 @@ __all__ = (
 Opened = TypeVar("Opened")
 
 LADDER: Mapping[Tier, str] = {
-    Tier.BTF: "btf.BtfTier",
-    Tier.KPROBE: "kprobe.KprobeTier",
-    Tier.NETLINK: "netlink.NetlinkTier",
-    Tier.PROCFS: "procfs.ProcfsTier",
+    Tier.BTF: "btf.tier.BtfTier",
+    Tier.KPROBE: "kprobe.tier.KprobeTier",
+    Tier.NETLINK: "netlink.tier.NetlinkTier",
+    Tier.PROCFS: "procfs.tier.ProcfsTier",
 }
 """Where in this room each is. Only the ones that are tried are imported: to list sockets once takes
 hardly longer than that."""
@@ -235,7 +235,7 @@ def _no_other_errors(tier: Tier) -> Iterator[None]:
 
 def make_tier(tier: Tier, config: Config) -> CaptureTier:
     """The tier, not open yet."""
-    module, _, name = LADDER[tier].partition(".")
+    module, _, name = LADDER[tier].rpartition(".")
     made: CaptureTier = getattr(importlib.import_module(f"{__package__}.{module}"), name)(config)
     return made
 

@@ -31,7 +31,7 @@ class UdpSocketsToo(Resource):
     def __init__(self, inner: Looker, config: Config) -> None:
         self._inner = inner
         # Most lists are without UDP; then the other tier is not even imported.
-        netlink = importlib.import_module(f"{__package__}.netlink")
+        netlink = importlib.import_module(f"{__package__}.netlink.tier")
         self._sockets: CaptureTier = netlink.NetlinkTier(
             config, hears_news=False, protocols=(Protocol.UDP,)
         )

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connscope.capture.accept_owner import BY_CALL, BY_FEXIT
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.accept_owner import BY_CALL, BY_FEXIT
+from connscope.capture.btf.tier import BtfTier
 from connscope.capture.contract import CONTRACT, Certainty
 from connscope.capture.ladder import LADDER, make_tier, see_own_connection
 from connscope.capture.tier import CaptureTier

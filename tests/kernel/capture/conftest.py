@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
+from connscope.capture.btf.udp import WAYS
 from connscope.capture.ladder import Ladder
-from connscope.capture.udp import WAYS
 from connscope.config import Config, load_config
 from connscope.row.words import Tier, word
 from tests.kernel.capture.udp_ways import WAYS_HERE
@@ -44,7 +44,7 @@ def telling_tier(request: pytest.FixtureRequest) -> Iterator[Recorder]:
 def udp(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     """A tier that counts UDP flows in one of the ways, open."""
     ways = tuple(each for each in WAYS if each[0] == request.param)
-    monkeypatch.setattr("connscope.capture.udp.WAYS", ways)
+    monkeypatch.setattr("connscope.capture.btf.udp.WAYS", ways)
     with BtfTier(Config(udp=True)) as tier:
         assert tier.parts["udp"].works, tier.parts["udp"]
         yield Recorder(tier)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from connscope.capture.accept_owner import BY_CALL, BY_FEXIT, OWNER, AcceptOwner
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.accept_owner import BY_CALL, BY_FEXIT, OWNER, AcceptOwner
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.errors import NotPermittedError
 from connscope.row.columns import ROW

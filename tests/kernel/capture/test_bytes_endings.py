@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.row.words import ClosedBy
 from tests.kernel.recorder import Recorder

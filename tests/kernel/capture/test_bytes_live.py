@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.row.columns import Rows
 from connscope.row.words import Group, Kind

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.row.words import ClosedBy, Group, Kind
 from tests.kernel.namespace import NamespacePair

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.kernel.libbpf import ffi, library
 from connscope.row.words import Kind, OwnerEvidence, Role
@@ -159,7 +159,7 @@ def test_names_come_through_as_bytes(recorder: Recorder, listener: socket.socket
 
 KILLED = """
 import sys, time
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 tier = BtfTier(Config(accept_owner="exact"))
 tier.open()

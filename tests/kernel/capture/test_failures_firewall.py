@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.row.words import Failure, Kind
 from tests.kernel.capture.test_failures import Attempt

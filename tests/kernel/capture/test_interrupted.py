@@ -11,7 +11,7 @@ import socket
 import numpy as np
 import pytest
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.kernel import BpfObject
 from connscope.row.words import Failure, Kind

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.row.address import address_text
 from connscope.row.words import ClosedBy, Failure, Group, Kind, OwnerEvidence, Role, State

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.kernel.host.network_namespaces import network_namespace
 from connscope.row.words import Group, Kind, OwnerEvidence, Role, State

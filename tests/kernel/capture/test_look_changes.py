@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from connscope.capture.btf import BtfTier
-from connscope.capture.look import ROWS_SPARE
+from connscope.capture.btf.look import ROWS_SPARE
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.kernel.host.clock import boottime_ns
 from connscope.row.words import OwnerEvidence

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.row.words import OwnerEvidence, State
 from tests.kernel.recorder import comm

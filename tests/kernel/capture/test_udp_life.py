@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.row.words import Failure, Group, Kind, Protocol, Role
 from tests.kernel.capture.test_udp_calls import bound, closed, counters, pair, port_of

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from tests.kernel.recorder import PATIENCE_S
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.tracker.audit import PATIENT_TRIES, Audit
 from connscope.tracker.audit_verdict import Verdict

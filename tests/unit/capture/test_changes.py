@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.capture.fake_tier import FakeTier
-from tests.unit.sample_rows import one_row
 
 from connscope.capture.changes import LookChanges
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Group, Kind, Protocol, State, Tier
+from tests.unit.capture.fake_tier import FakeTier
+from tests.unit.sample_rows import one_row
 
 TELLS_CLOSES = frozenset({Kind.CLOSED, Kind.LOST})
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.unit.sample_rows import one_row
 
 from connscope.capture.inheritance import give_listeners_owner
 from connscope.row.columns import Rows
 from connscope.row.words import Group, OwnerEvidence, Role, State
+from tests.unit.sample_rows import one_row
 
 
 def listener(port: int, pid: int, netns: int = 1) -> Rows:

@@ -6,8 +6,6 @@ import errno
 
 import numpy as np
 import pytest
-from tests.unit.capture.fake_tier import FakeTier
-from tests.unit.sample_rows import one_row
 
 from connscope.capture import ladder
 from connscope.capture.changes import LookChanges
@@ -17,6 +15,8 @@ from connscope.config import Config
 from connscope.errors import FailedError, KernelError, NotSupportedError, UsageError
 from connscope.row.columns import ROW, Rows, lost_row
 from connscope.row.words import Group, Kind, Tier
+from tests.unit.capture.fake_tier import FakeTier
+from tests.unit.sample_rows import one_row
 
 REFUSAL = FailedError("btf", "broken")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connscope.capture.udp import WAYS
+from connscope.capture.btf.udp import WAYS
 from connscope.doctor.examination import UDP_COSTS
 
 

@@ -11,7 +11,7 @@ from tests.unit.capture.fake_tier import FakeTier
 from tests.unit.sample_rows import one_row
 from tests.unit.tracker.audit_edges import counters
 
-from connscope.capture.btf import BtfTier
+from connscope.capture.btf.tier import BtfTier
 from connscope.capture.tier import Losses
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Kind, Role, State, Tier

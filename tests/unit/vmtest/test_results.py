@@ -90,12 +90,12 @@ def test_other_conditions_are_left_out():
     ("file", "parameters", "tier"),
     [
         ("test_contract.py", {"each_tier": Tier.PROCFS}, "procfs"),
-        ("test_netlink_look.py", {}, "netlink"),
+        ("netlink/test_look.py", {}, "netlink"),
         ("test_life.py", {"size": 3}, "btf"),
     ],
 )
 def test_tier_of_a_test(file: str, parameters: dict[str, Any], tier: str):
-    """By its fixture, else by its file, else the best."""
+    """By its fixture, else by the path of its file, else the best."""
     assert tier_of(file, parameters) == tier
 
 

@@ -1,0 +1,1 @@
+"""The btf tier: typed tracepoints and socket storage."""

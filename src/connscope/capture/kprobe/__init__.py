@@ -1,0 +1,1 @@
+"""The kprobe tier: probes at functions of a kernel whose types nobody knows."""

@@ -1,0 +1,245 @@
+"""The kprobe tier: probes at functions of the kernel, for kernels whose types nobody knows.
+
+Where the kernel keeps its fields is told by BTF, or found out (`connscope.capture.kprobe.guess`).
+No probe is on the way of data: bytes are the kernel's own counters, read when a connection ends and
+when we look.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from connscope.capture.exclusion import refuse_excluded_kernel
+from connscope.capture.kprobe.look import KprobeLook
+from connscope.capture.kprobe.offsets import Offsets, find_offsets
+from connscope.capture.kprobe.owners import OwnerMemory
+from connscope.capture.kprobe.watchers import AcceptWatchers
+from connscope.capture.objects import object_path
+from connscope.capture.tier import BATCH_ROWS, Losses, OpenedTier
+from connscope.config import Config
+from connscope.errors import NotSupportedError
+from connscope.kernel import BpfMap, BpfObject, RingBuffer
+from connscope.kernel.host.detached_mount import mount_detached
+from connscope.kernel.host.mounts import find_cgroup2
+from connscope.kernel.kprobes import Kprobes
+from connscope.kernel.libbpf import error_from
+from connscope.kernel.resource import Resource
+from connscope.row.columns import ROW, Rows, lost_row
+from connscope.row.words import Kind, Tier
+
+__all__ = ("KprobeTier",)
+
+Held = TypeVar("Held", bound=Resource)
+
+PROBES = (
+    ("set_state", "tcp_set_state", 0),
+    ("send_syn", "tcp_connect", 0),
+    ("destroy", "tcp_v4_destroy_sock", 0),
+    ("listen_returns", "inet_csk_listen_start", 256),
+    ("listen", "inet_csk_listen_start", 0),
+    ("connect_v4_returns", "tcp_v4_connect", 1024),
+    ("connect_v4", "tcp_v4_connect", 0),
+    ("connect_v6_returns", "tcp_v6_connect", 1024),
+    ("connect_v6", "tcp_v6_connect", 0),
+    ("accept_returns", "inet_csk_accept", 4096),
+)
+"""Program, function, and of how many calls at a time the return is waited for; 0: at the call.
+So many can sit in accept()."""
+
+SOCKETS_MAX = 1 << 17
+"""How many open connections and listeners are remembered; each takes 200 bytes."""
+
+LOSSES = np.dtype(
+    [("rows_lost", np.uint64), ("storage_failed", np.uint64), ("owners_full", np.uint64)]
+)
+ONLY_KEY = bytes(4)
+FILLING_SHARE = 4
+MISSED_CHECK_S = 1.0
+MPTCP = Path("/proc/sys/net/mptcp/enabled")
+
+
+class KprobeTier(OpenedTier):
+    """Captures with ``kprobe.bpf.o``.
+
+    Args:
+        config: `ring_bytes`, `owner_check_interval_s`.
+
+    Attributes:
+        tier: of all rows.
+        kinds: what `events` can tell.
+        offsets: where the fields are, once opened.
+    """
+
+    tier = Tier.KPROBE
+    kinds: frozenset[Kind] = frozenset(Kind) - {Kind.IDLE, Kind.SNAPSHOT}
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._held: list[Resource] = []
+        self._kprobes: Kprobes | None = None
+        self._core: BpfObject | None = None
+        self._ring: RingBuffer | None = None
+        self._look: KprobeLook | None = None
+        self._watchers: AcceptWatchers | None = None
+        self._owners = OwnerMemory()
+        self._missed, self._missed_checked_s, self._lost_told = 0, 0.0, 0
+        self.offsets = Offsets({}, "")
+
+    def open(self) -> None:
+        """Finds the fields, loads and attaches, and looks; see `CaptureTier.open`."""
+        refuse_excluded_kernel(self._config.excluded_kernels)
+        try:
+            self._kprobes = kprobes = self._hold(Kprobes())
+            self.offsets = find_offsets(kprobes)
+            knobs = self.offsets.knobs
+            self._core = core = self._hold(BpfObject(object_path("kprobe")))
+            core.set(**knobs)
+            core.maps["rows"].resize(self._config.ring_bytes)
+            core.maps["known_sockets"].resize(SOCKETS_MAX)
+            core.load()
+            self._ring = self._hold(RingBuffer(core.maps["rows"], ROW))
+            self._give_cookies()
+            self._attach(core, kprobes)
+            self._look = self._hold(KprobeLook(core, kprobes, knobs, self._config))
+            self.look()
+            self._watchers = self._hold(AcceptWatchers(core, kprobes))
+        except BaseException:
+            self.close()
+            raise
+
+    def _hold(self, resource: Held) -> Held:
+        self._held.append(resource)
+        return resource
+
+    def _attach(self, core: BpfObject, kprobes: Kprobes) -> None:
+        for name, function, returns in PROBES:
+            try:
+                self._hold(kprobes.attach(core.programs[name], function, returns=returns))
+            except NotSupportedError:
+                if "v6" not in function:
+                    raise
+
+    def _give_cookies(self) -> None:
+        cookies = self._hold(BpfObject(object_path("kprobe_cookie")))
+        cookies.load()
+        with _cgroup2() as root:
+            for program in cookies.programs.values():
+                self._hold(program.attach_cgroup(root))
+
+    def look(self) -> Rows:
+        """All open TCP and UDP sockets, see `CaptureTier.look`."""
+        rows = self._open_look.look()
+        self._owners.remember(rows)
+        if self._watchers is not None:  # one without anybody to watch is false
+            self._watchers.sweep()
+        return rows
+
+    def minisockets(self) -> Rows:
+        """SYN_RECV and TIME_WAIT, see `CaptureTier.minisockets`."""
+        return self._open_look.minisockets()
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What can not be seen here, a sentence each."""
+        said = list(self._open_look.limits)
+        if "is_mptcp" not in self.offsets.at and _has_mptcp():
+            said.append("what MPTCP sends twice is counted twice: this kernel has no BTF")
+        if self.offsets.source != "btf" and "task_start" not in self.offsets.at:
+            said.append("owners are known by their pid alone: no field has their start")
+        return tuple(said)
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Waits until there are events; False when the time is over."""
+        return self._open_ring.wait(timeout_s)
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether a quarter of the ring is full."""
+        return len(self._open_ring) > self._config.ring_bytes // FILLING_SHARE
+
+    def events(self) -> Rows:
+        """The rows since the last call, see `CaptureTier.events`; a lost row comes first."""
+        rows = self._open_ring.read(BATCH_ROWS)
+        rows["tier"] = self.tier
+        rows = self._owners.fill(rows)
+        if time.monotonic() - self._missed_checked_s >= MISSED_CHECK_S:
+            self._count_missed()
+        lost = self._kernel_losses().rows + self._missed
+        if lost > self._lost_told:
+            now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            missing = lost_row(lost - self._lost_told, now_ns, self.tier)
+            rows = np.concatenate((missing, rows))
+            self._lost_told = lost
+        return rows
+
+    def losses(self) -> Losses:
+        """What went missing so far; of hits of probes that the kernel missed each is a row, though
+        not each would have become one."""
+        self._count_missed()
+        return self._kernel_losses() + Losses(rows=self._missed)
+
+    def _count_missed(self) -> None:
+        if self._kprobes:
+            self._missed, self._missed_checked_s = self._kprobes.missed(), time.monotonic()
+
+    def _kernel_losses(self) -> Losses:
+        values = self.map("losses").get(ONLY_KEY) or b""
+        return Losses(
+            *(int(np.frombuffer(values, LOSSES)[name].sum()) for name in LOSSES.names or ())
+        )
+
+    def map(self, name: str) -> BpfMap:
+        """A map of the core object, for those who look inside: tests, doctor."""
+        if self._core is None:
+            raise RuntimeError("the tier is not open")
+        return self._core.maps[name]
+
+    def close(self) -> None:
+        """Detaches and unloads everything; a second call does nothing."""
+        for part in reversed(self._held):
+            part.close()
+        self._held = []
+        self._kprobes = self._core = self._ring = self._look = self._watchers = None
+
+    @property
+    def _open_look(self) -> KprobeLook:
+        if self._look is None:
+            raise RuntimeError("the tier is not open")
+        return self._look
+
+    @property
+    def _open_ring(self) -> RingBuffer:
+        if self._ring is None:
+            raise RuntimeError("the tier is not open")
+        return self._ring
+
+
+@contextmanager
+def _cgroup2() -> Iterator[Path]:
+    """The root of cgroup2, mounted or not."""
+    mounted = find_cgroup2()
+    if mounted:
+        yield mounted
+        return
+    try:
+        fd = mount_detached("cgroup2")
+    except OSError as error:
+        raise error_from(error.errno or 0, "cgroup2, for the cookies of sockets") from error
+    try:
+        yield Path(f"/proc/self/fd/{fd}")
+    finally:
+        os.close(fd)
+
+
+def _has_mptcp() -> bool:
+    try:
+        return MPTCP.read_text().strip() == "1"
+    except OSError:
+        return False

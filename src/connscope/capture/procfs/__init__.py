@@ -1,0 +1,1 @@
+"""The procfs tier: what /proc tells to anybody."""
