@@ -12,9 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
 
 from connscope.capture.exclusion import refuse_excluded_kernel
 from connscope.capture.kprobe.look import KprobeLook
@@ -22,21 +19,19 @@ from connscope.capture.kprobe.offsets import Offsets, find_offsets
 from connscope.capture.kprobe.owners import OwnerMemory
 from connscope.capture.kprobe.watchers import AcceptWatchers
 from connscope.capture.objects import object_path
-from connscope.capture.tier import BATCH_ROWS, Losses, OpenedTier
+from connscope.capture.ring_tier import RingTier
+from connscope.capture.tier import Losses
 from connscope.config import Config
 from connscope.errors import NotSupportedError
-from connscope.kernel import BpfMap, BpfObject, RingBuffer
+from connscope.kernel import BpfObject
 from connscope.kernel.host.detached_mount import mount_detached
 from connscope.kernel.host.mounts import find_cgroup2
 from connscope.kernel.kprobes import Kprobes
 from connscope.kernel.libbpf import error_from
-from connscope.kernel.resource import Resource
-from connscope.row.columns import ROW, Rows, lost_row
-from connscope.row.words import Kind, Tier
+from connscope.row.columns import Rows
+from connscope.row.words import Tier
 
 __all__ = ("KprobeTier",)
-
-Held = TypeVar("Held", bound=Resource)
 
 PROBES = (
     ("set_state", "tcp_set_state", 0),
@@ -56,40 +51,29 @@ So many can sit in accept()."""
 SOCKETS_MAX = 1 << 17
 """How many open connections and listeners are remembered; each takes 200 bytes."""
 
-LOSSES = np.dtype(
-    [("rows_lost", np.uint64), ("storage_failed", np.uint64), ("owners_full", np.uint64)]
-)
-ONLY_KEY = bytes(4)
-FILLING_SHARE = 4
 MISSED_CHECK_S = 1.0
 MPTCP = Path("/proc/sys/net/mptcp/enabled")
 
 
-class KprobeTier(OpenedTier):
+class KprobeTier(RingTier):
     """Captures with ``kprobe.bpf.o``.
 
     Args:
         config: `ring_bytes`, `owner_check_interval_s`.
 
     Attributes:
-        tier: of all rows.
-        kinds: what `events` can tell.
         offsets: where the fields are, once opened.
     """
 
     tier = Tier.KPROBE
-    kinds: frozenset[Kind] = frozenset(Kind) - {Kind.IDLE, Kind.SNAPSHOT}
 
     def __init__(self, config: Config) -> None:
-        self._config = config
-        self._held: list[Resource] = []
+        super().__init__(config)
         self._kprobes: Kprobes | None = None
-        self._core: BpfObject | None = None
-        self._ring: RingBuffer | None = None
         self._look: KprobeLook | None = None
         self._watchers: AcceptWatchers | None = None
         self._owners = OwnerMemory()
-        self._missed, self._missed_checked_s, self._lost_told = 0, 0.0, 0
+        self._missed, self._missed_checked_s = 0, 0.0
         self.offsets = Offsets({}, "")
 
     def open(self) -> None:
@@ -101,10 +85,8 @@ class KprobeTier(OpenedTier):
             knobs = self.offsets.knobs
             self._core = core = self._hold(BpfObject(object_path("kprobe")))
             core.set(**knobs)
-            core.maps["rows"].resize(self._config.ring_bytes)
             core.maps["known_sockets"].resize(SOCKETS_MAX)
-            core.load()
-            self._ring = self._hold(RingBuffer(core.maps["rows"], ROW))
+            self._load_core(core)
             self._give_cookies()
             self._attach(core, kprobes)
             self._look = self._hold(KprobeLook(core, kprobes, knobs, self._config))
@@ -113,10 +95,6 @@ class KprobeTier(OpenedTier):
         except BaseException:
             self.close()
             raise
-
-    def _hold(self, resource: Held) -> Held:
-        self._held.append(resource)
-        return resource
 
     def _attach(self, core: BpfObject, kprobes: Kprobes) -> None:
         for name, function, returns in PROBES:
@@ -155,70 +133,36 @@ class KprobeTier(OpenedTier):
             said.append("owners are known by their pid alone: no field has their start")
         return tuple(said)
 
-    def wait(self, timeout_s: float | None) -> bool:
-        """Waits until there are events; False when the time is over."""
-        return self._open_ring.wait(timeout_s)
-
-    @property
-    def is_filling(self) -> bool:
-        """Whether a quarter of the ring is full."""
-        return len(self._open_ring) > self._config.ring_bytes // FILLING_SHARE
-
     def events(self) -> Rows:
         """The rows since the last call, see `CaptureTier.events`; a lost row comes first."""
-        rows = self._open_ring.read(BATCH_ROWS)
-        rows["tier"] = self.tier
-        rows = self._owners.fill(rows)
+        return self._owners.fill(super().events())
+
+    def _rows_lost(self) -> int:
+        """As of a moment ago: tracefs makes a line for each probe of the machine to tell it."""
         if time.monotonic() - self._missed_checked_s >= MISSED_CHECK_S:
             self._count_missed()
-        lost = self._kernel_losses().rows + self._missed
-        if lost > self._lost_told:
-            now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-            missing = lost_row(lost - self._lost_told, now_ns, self.tier)
-            rows = np.concatenate((missing, rows))
-            self._lost_told = lost
-        return rows
+        return super().losses().rows + self._missed
 
     def losses(self) -> Losses:
         """What went missing so far; of hits of probes that the kernel missed each is a row, though
         not each would have become one."""
         self._count_missed()
-        return self._kernel_losses() + Losses(rows=self._missed)
+        return super().losses() + Losses(rows=self._missed)
 
     def _count_missed(self) -> None:
         if self._kprobes:
             self._missed, self._missed_checked_s = self._kprobes.missed(), time.monotonic()
 
-    def _kernel_losses(self) -> Losses:
-        values = self.map("losses").get(ONLY_KEY) or b""
-        return Losses(
-            *(int(np.frombuffer(values, LOSSES)[name].sum()) for name in LOSSES.names or ())
-        )
-
-    def map(self, name: str) -> BpfMap:
-        """A map of the core object, for those who look inside: tests, doctor."""
-        if self._core is None:
-            raise RuntimeError("the tier is not open")
-        return self._core.maps[name]
-
     def close(self) -> None:
         """Detaches and unloads everything; a second call does nothing."""
-        for part in reversed(self._held):
-            part.close()
-        self._held = []
-        self._kprobes = self._core = self._ring = self._look = self._watchers = None
+        super().close()
+        self._kprobes = self._look = self._watchers = None
 
     @property
     def _open_look(self) -> KprobeLook:
         if self._look is None:
             raise RuntimeError("the tier is not open")
         return self._look
-
-    @property
-    def _open_ring(self) -> RingBuffer:
-        if self._ring is None:
-            raise RuntimeError("the tier is not open")
-        return self._ring
 
 
 @contextmanager
