@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from connscope.capture.kprobe import owners
 from connscope.capture.kprobe.owners import OwnerMemory, settle_owners
-from connscope.capture.kprobe.watchers import ACCEPT_CALLS, threads_in_accept
 from connscope.kernel.procfs.fd_walk import Held
 from connscope.row.columns import Rows
 from connscope.row.words import Group, Kind, OwnerEvidence, Role, State
@@ -136,24 +132,3 @@ def test_child_of_a_listener_that_is_gone_has_none() -> None:
     memory = OwnerMemory()
     memory.fill(np.concatenate((listening(9), listening(9, Kind.UNLISTENED))))
     assert memory.fill(arrived())["pid"].tolist() == [0]
-
-
-def test_threads_in_accept(tmp_path: Path) -> None:
-    """Those that sleep there, or where that is not known those in such a call; each thread of a
-    process by itself."""
-    accept = ACCEPT_CALLS[os.uname().machine][1]
-    for pid, tid, wchan, call in (
-        (5, 5, "inet_csk_accept", accept),
-        (5, 6, "do_epoll_wait", "232"),
-        (70, 70, "0", "running"),
-        (70, 71, "inet_csk_wait_for_connect", accept),
-        (70, 72, "unix_accept", accept),
-        (70, 73, "0", f"{accept} 0x3 0x0"),
-    ):
-        task = tmp_path / f"{pid}/task/{tid}"
-        task.mkdir(parents=True)
-        (task / "wchan").write_text(wchan)
-        (task / "syscall").write_text(f"{call}\n")
-    (tmp_path / "80").mkdir()  # it ends meanwhile
-    (tmp_path / "sys").mkdir()
-    assert list(threads_in_accept(tmp_path)) == [5, 71, 73]
