@@ -1,8 +1,10 @@
 #!/bin/sh
-# Runs in the guest: guest.sh SHARE TREE STDLIB. The tree, its .venv and Python's library are taken
-# from archives into memory, because each file read over 9p is slow.
+# Runs in the guest: guest.sh SHARE TREE STDLIB [WHAT PYTHON RUNS], else the tests. The tree, its
+# .venv and Python's library are taken from archives into memory: each file read over 9p is slow.
 set -eu
 share=$1 tree=$2 stdlib=$3
+shift 3
+[ $# -gt 0 ] || set -- -m vmtest.guest
 mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
 ip link set lo up
 mkdir -p /run/share /run/tree
@@ -17,4 +19,4 @@ mount --bind /run/tree/tree "$tree"
 mount --bind /run/tree/stdlib "$stdlib"
 cd "$tree"
 export PATH="$tree/.venv/bin:$PATH" PYTHONPATH="$tree/src:$tree"
-exec python -m vmtest.guest
+exec python "$@"

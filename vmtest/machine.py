@@ -16,14 +16,14 @@ import sysconfig
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 __all__ = ("boot", "fill_share", "take_snapshot")
 
 TREE = Path(__file__).resolve().parents[1]
-PARTS = ("src", "bpf", "tests", "vmtest", "pyproject.toml", "build/traffic", ".venv")
+PARTS = ("src", "bpf", "tests", "vmtest", "bench", "pyproject.toml", "build/traffic", ".venv")
 LEFT_OUT = {
     "__pycache__/test",
     "clang_format",
@@ -43,7 +43,7 @@ LEFT_OUT = {
 }
 """Large, and nothing that a test of a tier imports."""
 
-COMPILED = ("src", "tests", "vmtest")
+COMPILED = ("src", "tests", "vmtest", "bench")
 """Compiled before they are packed: in the guest that takes ten times as long, for each process."""
 
 TREE_TAR, LIBRARY_TAR = "tree.tar", "stdlib.tar"
@@ -100,8 +100,10 @@ def _pack_compiled(packed: tarfile.TarFile, root: Path, part: str) -> None:
             packed.add(compiled, importlib.util.cache_from_source(source.relative_to(root)))
 
 
-def boot(image: Path, share: Path, append: str, limit_s: float, vng: str) -> str:
-    """Boots, runs the plan of the share and powers off.
+def boot(
+    image: Path, share: Path, append: str, limit_s: float, vng: str, run: Sequence[str] = ()
+) -> str:
+    """Boots, runs and powers off.
 
     Args:
         image: the kernel.
@@ -109,13 +111,13 @@ def boot(image: Path, share: Path, append: str, limit_s: float, vng: str) -> str
         append: to the kernel's command line.
         limit_s: for all of it.
         vng: the program.
+        run: what Python runs there; by default the plan of the share.
 
     Returns:
         Why it was ended from outside; empty if it ended itself.
     """
-    program = shlex.join(
-        ["sh", str(TREE / "vmtest/guest.sh"), str(share), str(TREE), sysconfig.get_path("stdlib")]
-    )
+    places = str(share), str(TREE), sysconfig.get_path("stdlib")
+    program = shlex.join(["sh", str(TREE / "vmtest/guest.sh"), *places, *run])
     command = ["nice", "-n", "5", vng, "--verbose", "--force-9p", "--disable-kvm"]
     command += ["--force-initramfs", "--memory", "3G", "--cpus", "2", "--append", BOOT]
     command += ["--append", append] if append else []
