@@ -6,7 +6,8 @@
 #include "kernel.bpf.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include "udp_count.bpf.h"
+#include "udp_typed.bpf.h"
+#include "udp_end.bpf.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct bpf_iter_meta;
@@ -27,13 +28,6 @@ struct bpf_iter__task_file {
 };
 #pragma clang attribute pop
 
-/* After so long no program runs any more that has found a slot before its key was deleted. */
-#define GRACE_NS 100000000ULL
-
-/* Nobody has heard from the peer, or sent to it, for so long; user space sets them. */
-const volatile __u64 idle_ns = 30000000000ULL;
-const volatile __u64 idle_both_ns = 120000000000ULL;
-
 /* The size of flows. */
 const volatile __u32 slots_max = 65536;
 
@@ -50,10 +44,10 @@ struct {
 	__type(value, struct start);
 } starts SEC(".maps");
 
-/* How long no datagram was counted, in nanoseconds; 0 if that can not be said yet. */
+/* A tick of jiffies is as long as it was since we came. */
 static __always_inline __u64 rest_of(const struct udp_flow *flow)
 {
-	__u64 now = bpf_jiffies64(), last = flow->last_jiffies;
+	__u64 now = bpf_jiffies64(), last = flow->last_clock;
 	__u32 zero = 0;
 	struct start *start = bpf_map_lookup_elem(&starts, &zero);
 
@@ -62,59 +56,17 @@ static __always_inline __u64 rest_of(const struct udp_flow *flow)
 	return (now - last) * ((bpf_ktime_get_ns() - start->ns) / (now - start->jiffies));
 }
 
-/* Sockets with several flows that were closed → when, CLOCK_BOOTTIME. User space deletes what one
- * walk of end_flows has seen. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, __u64);
-} closed_sockets SEC(".maps");
-
-/* The last row of a flow: of one that has failed, what was counted since that was told. True if
- * there is nothing left to tell. */
-static __always_inline bool tell_end(struct udp_flow *flow, int kind, __u64 now)
-{
-	if (flow->has_failed) {
-		if (!flow->row.segments_sent && !flow->row.segments_received)
-			return true;
-		kind = KIND_FAILED;
-	}
-	return tell_flow(flow, kind, now);
-}
-
 /* The last descriptor of a socket is closed: no call on it is under way, and none will come. */
 SEC("cgroup/sock_release")
 int release_socket(struct bpf_sock *ctx)
 {
 	struct udp_socket *socket;
-	struct udp_flow *flow;
-	__u64 now, cookie;
-	__u32 *found, slot;
 
 	if (ctx->protocol != IPPROTO_UDP)
 		return 1;
 	socket = bpf_sk_storage_get(&udp_sockets, ctx, NULL, 0);
-	if (!socket || !socket->flows)
-		return 1;
-	now = bpf_ktime_get_boot_ns();
-	if (socket->flows > 1 || socket->begun > 1) {
-		cookie = bpf_get_socket_cookie(ctx);
-		bpf_map_update_elem(&closed_sockets, &cookie, &now, BPF_ANY);
-		ADD_TOTAL(closed);
-		return 1;
-	}
-	found = bpf_map_lookup_elem(&flow_slots, &socket->only_peer);
-	if (!found)
-		return 1;
-	slot = *found;
-	flow = bpf_map_lookup_elem(&flows, &slot);
-	if (!flow || bpf_map_delete_elem(&flow_slots, &socket->only_peer))
-		return 1;
-	if (!tell_end(flow, KIND_CLOSED, now))
-		COUNT_LOSS(rows_lost);
-	free_slot(slot, flow);
+	if (socket)
+		close_flows(socket, bpf_get_socket_cookie(ctx));
 	return 1;
 }
 
@@ -157,35 +109,12 @@ SEC("iter/bpf_map_elem")
 int end_flows(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct flow_key key, *at = ctx->key;
-	__u32 *value = ctx->value, slot;
-	struct retired retired = {};
-	struct udp_flow *flow;
-	__u64 *closed_ns, limit_ns;
+	__u32 *value = ctx->value;
 
 	if (!at || !value)
 		return 0;
 	key = *at;
-	slot = *value;
-	flow = bpf_map_lookup_elem(&flows, &slot);
-	if (!flow || flow->state != FLOW_LIVE || flow->row.socket_id != key.socket_id)
-		return 0;
-	closed_ns = bpf_map_lookup_elem(&closed_sockets, &key.socket_id);
-	if (closed_ns) {
-		/* If the ring is full it is told in the next walk. */
-		if (tell_end(flow, KIND_CLOSED, *closed_ns) &&
-		    !bpf_map_delete_elem(&flow_slots, &key))
-			free_slot(slot, flow);
-		return 0;
-	}
-	limit_ns = flow->row.segments_sent && flow->row.segments_received ? idle_both_ns : idle_ns;
-	if (rest_of(flow) < limit_ns)
-		return 0;
-	retired.since_ns = bpf_ktime_get_boot_ns();
-	retired.slot = slot;
-	flow->state = FLOW_RETIRED;
-	bpf_map_delete_elem(&flow_slots, &key);
-	if (bpf_map_update_elem(&retired_flows, &key, &retired, BPF_NOEXIST))
-		flow->state = FLOW_LIVE;
+	end_flow(&key, *value);
 	return 0;
 }
 
@@ -195,26 +124,12 @@ int tell_idle(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct flow_key key, *at = ctx->key;
 	struct retired retired, *value = ctx->value;
-	__u64 now_ns = bpf_ktime_get_boot_ns();
-	struct udp_flow *flow;
 
 	if (!at || !value)
 		return 0;
 	key = *at;
 	retired = *value;
-	if (now_ns - retired.since_ns < GRACE_NS)
-		return 0;
-	flow = bpf_map_lookup_elem(&flows, &retired.slot);
-	if (!flow || bpf_map_delete_elem(&retired_flows, &key))
-		return 0;
-	flow->row.closed_ns = now_ns - rest_of(flow);
-	/* Jiffies are coarse. */
-	if (flow->row.closed_ns < flow->row.opened_ns)
-		flow->row.closed_ns = flow->row.opened_ns;
-	if (tell_end(flow, KIND_IDLE, now_ns))
-		free_slot(retired.slot, flow);
-	else
-		bpf_map_update_elem(&retired_flows, &key, &retired, BPF_ANY);
+	tell_retired(&key, &retired);
 	return 0;
 }
 

@@ -57,7 +57,7 @@ static __always_inline void tell_opened(struct udp_flow *flow)
 static __always_inline void add_to_flow(struct udp_flow *flow, int direction, __u64 bytes)
 {
 	add_datagram(&flow->row, direction, bytes);
-	flow->last_jiffies = bpf_jiffies64();
+	flow->last_clock = flow_clock();
 	if (flow->has_failed && direction == RECEIVED) {
 		flow->has_failed = 0;
 		tell_opened(flow);
@@ -65,12 +65,12 @@ static __always_inline void add_to_flow(struct udp_flow *flow, int direction, __
 }
 
 /* The first datagram of a flow. */
-static __noinline __attribute__((unused)) void
-count_first(struct sock *sk, const struct flow_key *key, int direction, int bytes)
+static __noinline __attribute__((unused)) void count_first(udp_ref sk, const struct flow_key *key,
+							   int direction, int bytes)
 {
 	bool is_new = !revive_flow(key) && !claim_slot(sk, key, direction);
 	struct udp_flow *flow = find_flow(key);
-	struct udp_socket *socket;
+	int error;
 
 	if (!flow) {
 		ADD_TOTAL(dropped);
@@ -80,14 +80,9 @@ count_first(struct sock *sk, const struct flow_key *key, int direction, int byte
 	if (!is_new)
 		return;
 	tell_opened(flow);
-	socket = bpf_sk_storage_get(&udp_sockets, sk, NULL, 0);
-	if (socket && socket->error) {
-		int error = socket->error;
-
-		socket->error = 0;
-		if (direction == SENT)
-			fail_flow(flow, error);
-	}
+	error = take_early_error(sk, key);
+	if (error && direction == SENT)
+		fail_flow(flow, error);
 }
 
 /* Spares most datagrams the hash of flows; what it says is looked at before it is believed. */
@@ -96,8 +91,8 @@ struct hint {
 	__u32 named_calls; /* calls that name a peer, under way on this local port */
 };
 
-static __always_inline void count_datagram(struct sock *sk, const struct flow_key *key,
-					   int direction, int bytes, struct hint *hint)
+static __always_inline void count_datagram(udp_ref sk, const struct flow_key *key, int direction,
+					   int bytes, struct hint *hint)
 {
 	struct udp_flow *flow = hint ? flow_in(hint->slot, key) : NULL;
 	__u32 *slot;
@@ -115,8 +110,8 @@ static __always_inline void count_datagram(struct sock *sk, const struct flow_ke
 }
 
 /* A send was refused before anything left. */
-static __noinline __attribute__((unused)) void count_refusal(struct sock *sk,
-							     const struct flow_key *key, int error)
+static __noinline __attribute__((unused)) void count_refusal(udp_ref sk, const struct flow_key *key,
+							     int error)
 {
 	struct udp_flow *flow = find_flow(key);
 
@@ -132,10 +127,10 @@ static __noinline __attribute__((unused)) void count_refusal(struct sock *sk,
  * A receive on a socket without a connection that did not ask who sent. If the socket has had one
  * peer only it is taken to be that one, an inference; else nobody knows.
  */
-static __noinline __attribute__((unused)) void count_nameless(struct sock *sk, struct flow_key *key,
+static __noinline __attribute__((unused)) void count_nameless(udp_ref sk, struct flow_key *key,
 							      int bytes)
 {
-	struct udp_socket *socket = bpf_sk_storage_get(&udp_sockets, sk, NULL, 0);
+	struct udp_socket *socket = udp_socket_of(sk, key, false);
 	struct udp_flow *flow;
 
 	if (socket && socket->flows == 1)

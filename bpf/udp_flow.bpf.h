@@ -5,19 +5,21 @@
 
 #include "udp_maps.bpf.h"
 
-static __always_inline bool is_udp(struct sock *sk)
-{
-	/* Protocol 17 of another family is something else. */
-	return sk->sk_protocol == IPPROTO_UDP &&
-	       (sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6);
-}
+/*
+ * What differs between tiers; whoever includes this has it. A udp_ref is a socket: what it points
+ * to is the tier's affair.
+ */
 
-static __always_inline __u64 cookie_of(struct sock *sk)
-{
-	__u64 cookie = sk->__sk_common.skc_cookie.counter;
-
-	return cookie ? cookie : bpf_get_socket_cookie(sk);
-}
+/* The row of a flow that begins: all but its counters. */
+static __always_inline void fill_flow(struct connection_row *row, udp_ref sk,
+				      const struct flow_key *key, int direction, __u64 now);
+/* What UDP knows of the socket of that key, made if it is wanted; NULL: nothing, or no memory. */
+static __always_inline struct udp_socket *udp_socket_of(udp_ref sk, const struct flow_key *key,
+							bool is_wanted);
+/* An error that came before the first datagram of the flow was counted; 0: none. */
+static __always_inline int take_early_error(udp_ref sk, const struct flow_key *key);
+/* What time it is, by a clock that costs little to read. */
+static __always_inline __u64 flow_clock(void);
 
 static __always_inline bool same_address(const __u8 one[16], const __u8 other[16])
 {
@@ -50,25 +52,9 @@ static __always_inline __u64 name_flow(const struct flow_key *key)
 	return id ? id : 1;
 }
 
-/* The peer that a socket is connected to; false if it is not. */
-static __always_inline bool connected_peer(struct sock *sk, struct flow_key *key)
+/* The peer of a flow, over that of the socket. */
+static __always_inline void fill_flow_peer(struct connection_row *row, const struct flow_key *key)
 {
-	struct sock_common *common = &sk->__sk_common;
-
-	if (common->skc_state != TCP_ESTABLISHED || !common->skc_dport)
-		return false;
-	key->peer_port = bpf_ntohs(common->skc_dport);
-	if (common->skc_family == AF_INET6 && bpf_core_field_exists(common->skc_v6_daddr))
-		copy_v6(key->peer_address, &common->skc_v6_daddr);
-	else
-		map_v4(key->peer_address, common->skc_daddr);
-	return true;
-}
-
-static __always_inline void fill_flow_ends(struct connection_row *row, struct sock *sk,
-					   const struct flow_key *key)
-{
-	fill_common(row, &sk->__sk_common);
 	row->protocol = IPPROTO_UDP;
 	row->state = TCP_ESTABLISHED;
 	row->peer_port = key->peer_port;
@@ -83,38 +69,23 @@ static __always_inline void fill_flow_ends(struct connection_row *row, struct so
 		row->exact &= ~GROUP_ENDS;
 }
 
-static __always_inline void fill_flow(struct connection_row *row, struct sock *sk,
-				      const struct flow_key *key, int direction, __u64 now)
+/* Who the flow is, and how it began. */
+static __always_inline void name_row(struct connection_row *row, const struct flow_key *key,
+				     int direction, __u64 now)
 {
-	struct owner owner = {};
-
 	row->known = GROUP_IDENTITY | GROUP_TRAFFIC | GROUP_LIFE;
 	row->exact = row->known;
 	row->connection_id = name_flow(key);
 	row->socket_id = key->socket_id;
 	row->opened_ns = now;
 	row->role = direction == SENT ? ROLE_CLIENT : ROLE_SERVER;
-	row->uid = sk->sk_uid.val;
-	row->cgroup_id = sk->sk_cgrp_data.cgroup->kn->id;
-	row->socket_inode = sk->sk_socket->file->f_inode->i_ino;
-	fill_flow_ends(row, sk, key);
-	/* Whoever makes the first call: no other socket belongs to it. */
-	if (!note_current(&owner, direction == SENT ? OWNER_CONNECT : OWNER_ACCEPT))
-		return;
-	row->pid = owner.pid;
-	row->process_start_ns = owner.process_start_ns;
-	row->owner_evidence = owner.evidence;
-	__builtin_memcpy(row->comm, owner.comm, sizeof(row->comm));
-	row->known |= GROUP_OWNER;
-	row->exact |= GROUP_OWNER;
 }
 
 /* Which peers the socket has, for receives that do not say, and for its end. */
-static __always_inline void note_flow(struct connection_row *row, struct sock *sk,
+static __always_inline void note_flow(struct connection_row *row, udp_ref sk,
 				      const struct flow_key *key)
 {
-	struct udp_socket *socket =
-		bpf_sk_storage_get(&udp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct udp_socket *socket = udp_socket_of(sk, key, true);
 
 	if (!socket) {
 		COUNT_LOSS(storage_failed);
@@ -217,7 +188,7 @@ static __always_inline bool revive_flow(const struct flow_key *key)
 	flow = bpf_map_lookup_elem(&flows, &slot);
 	if (!flow || bpf_map_delete_elem(&retired_flows, key))
 		return false;
-	flow->last_jiffies = bpf_jiffies64();
+	flow->last_clock = flow_clock();
 	if (bpf_map_update_elem(&flow_slots, key, &slot, BPF_NOEXIST)) {
 		struct retired again = {.since_ns = bpf_ktime_get_boot_ns(), .slot = slot};
 
@@ -230,8 +201,8 @@ static __always_inline bool revive_flow(const struct flow_key *key)
 
 /* Takes a free slot for a flow and lets the key lead to it. 0 and the slot, or not 0: there is none
  * left, or another CPU was faster. */
-static __noinline __attribute__((unused)) int claim_slot(struct sock *sk,
-							 const struct flow_key *key, int direction)
+static __noinline __attribute__((unused)) int claim_slot(udp_ref sk, const struct flow_key *key,
+							 int direction)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
 	struct udp_flow *flow;
@@ -251,7 +222,7 @@ static __noinline __attribute__((unused)) int claim_slot(struct sock *sk,
 	flow->has_failed = flow->has_guesses = 0;
 	fill_flow(&flow->row, sk, key, direction, now);
 	note_flow(&flow->row, sk, key);
-	flow->last_jiffies = bpf_jiffies64();
+	flow->last_clock = flow_clock();
 	ADD_TOTAL(begun);
 	if (bpf_map_update_elem(&flow_slots, key, &slot, BPF_NOEXIST)) {
 		free_slot(slot, flow);

@@ -3,7 +3,7 @@
 #ifndef CONNSCOPE_UDP_HINT_BPF_H
 #define CONNSCOPE_UDP_HINT_BPF_H
 
-#include "udp_count.bpf.h"
+#include "udp_typed.bpf.h"
 
 #define MSG_PEEK     0x2
 #define MSG_ERRQUEUE 0x2000

@@ -6,12 +6,16 @@
  * A flow has a slot, found through a hash of socket and peer. A slot is given to another flow only
  * after nothing leads to it for as long as a program may run: what finds a slot can count in it,
  * and nothing that was counted is lost.
+ *
+ * The same for both tiers that count flows. What differs is in udp_typed.bpf.h (btf), which has
+ * sockets of types that the kernel knows, and in kprobe_udp.bpf.h, which has copies of them.
  */
 #ifndef CONNSCOPE_UDP_MAPS_BPF_H
 #define CONNSCOPE_UDP_MAPS_BPF_H
 
-#include "fill.bpf.h"
-#include "owner.bpf.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "row.h"
 
 #define IPPROTO_UDP 17
 #define BLOCK_SLOTS 256 /* slots that share one mark in flow_blocks */
@@ -42,11 +46,11 @@ struct flow_key {
 /* udp_flows.py has the same as a NumPy dtype. */
 struct udp_flow {
 	struct connection_row row;
-	__u64 last_jiffies; /* of the last datagram: a clock that costs nothing to read */
-	__u32 generation;   /* moves when the slot is given to another flow */
-	__u8 state;	    /* enum flow_state */
-	__u8 has_failed;    /* told as failed, and no datagram was received since */
-	__u8 has_guesses;   /* some datagrams are its peer's by inference */
+	__u64 last_clock; /* of the last datagram, see flow_clock */
+	__u32 generation; /* moves when the slot is given to another flow */
+	__u8 state;	  /* enum flow_state */
+	__u8 has_failed;  /* told as failed, and no datagram was received since */
+	__u8 has_guesses; /* some datagrams are its peer's by inference */
 	__u8 reserved;
 };
 
@@ -77,15 +81,8 @@ struct retired {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct udp_socket);
-} udp_sockets SEC(".maps");
-
-struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, FLOW_HASH_FLAGS);
 	__uint(max_entries, 65536); /* user space sets it, as those of the next four */
 	__type(key, struct flow_key);
 	__type(value, __u32);
@@ -109,7 +106,7 @@ struct {
 /* Whoever deletes an entry has the slot: the flow is told as idle, or it goes on. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, FLOW_HASH_FLAGS);
 	__uint(max_entries, 65536);
 	__type(key, struct flow_key);
 	__type(value, struct retired);

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from connscope.capture.broadcasts import Broadcasts
 from connscope.capture.objects import lend_maps, object_path
 from connscope.config import Config
 from connscope.errors import KernelError, NotSupportedError
@@ -23,7 +24,7 @@ __all__ = ("UdpFlows",)
 FLOW = np.dtype(
     [
         ("row", ROW),
-        ("last_jiffies", np.uint64),
+        ("last_clock", np.uint64),
         ("generation", np.uint32),
         ("state", np.uint8),
         ("has_failed", np.uint8),
@@ -91,6 +92,7 @@ class UdpFlows(Resource):
         self._swept_s = self._closed_swept = -math.inf
         self.objects: tuple[BpfObject, ...] = ()
         self.way, self._missed = "", 0
+        self._broadcasts = Broadcasts()
         try:
             self._open(core, config)
         except BaseException:
@@ -210,7 +212,12 @@ class UdpFlows(Resource):
         rows["error"] = rows["failure"] = 0
         guessed = again["has_guesses"][whole] > 0
         rows["exact"][guessed] &= ~np.uint16(Group.TRAFFIC)
+        self.name_broadcasts(rows)
         return rows
+
+    def name_broadcasts(self, rows: Rows) -> None:
+        """Marks those that go to everybody on a network, see `Broadcasts.mark`."""
+        self._broadcasts.mark(rows)
 
     @property
     def _slot_count(self) -> int:
