@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from connscope.capture.inheritance import give_listeners_owner
+from connscope.capture.inheritance import Listeners
 from connscope.kernel.procfs.fd_table import UNLIMITED
 from connscope.kernel.procfs.fd_walk import walk_fds
 from connscope.kernel.procfs.pace import Pace
 from connscope.row.columns import ROW, Rows
-from connscope.row.words import Group, Kind, OwnerEvidence, Role, State
+from connscope.row.words import Group, Kind, OwnerEvidence, State
 
 __all__ = ("OwnerMemory", "settle_owners")
 
 OWNER_COLUMNS = ("pid", "process_start_ns", "comm", "owner_evidence")
 SURE = (OwnerEvidence.CONNECT, OwnerEvidence.ACCEPT)
+IS_END = np.isin(np.arange(256), (Kind.CLOSED, Kind.UNLISTENED, Kind.FAILED))
+"""By kind."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -60,39 +62,43 @@ class OwnerMemory:
     """What the last look knew of owners, for events that do not tell any."""
 
     def __init__(self) -> None:
-        self._seen: Rows = np.empty(0, ROW)
-        self._listeners: Rows = np.empty(0, ROW)
+        self.remember(np.empty(0, ROW))
 
     def remember(self, look: Rows) -> None:
         """Takes a look in, ascending by socket."""
-        self._seen = look
-        self._listeners = look[look["state"] == State.LISTEN]
+        self._seen, self._cookies = look, np.ascontiguousarray(look["socket_id"])
+        self._listening = look[look["state"] == State.LISTEN]
+        self._listeners = Listeners(self._listening)
 
     def fill(self, events: Rows) -> Rows:
-        """Gives events their owners, as far as anybody knows them; the events."""
-        gone = events["socket_id"][events["kind"] == Kind.UNLISTENED]
-        began = events[events["kind"] == Kind.LISTENING]
-        if len(gone) or len(began):
-            listeners = np.concatenate((self._listeners, began))
-            self._listeners = listeners[~np.isin(listeners["socket_id"], gone)]
+        """Gives events their owners, as far as anybody knows them; the events, changed in place."""
+        listeners = self._listeners
+        begins, ends = events["kind"] == Kind.LISTENING, events["kind"] == Kind.UNLISTENED
+        if begins.any() or ends.any():
+            # Who listened at any time meanwhile; from now on without those that are gone.
+            all_of_them = np.concatenate((self._listening, events[begins]))
+            listeners = Listeners(all_of_them)
+            gone = np.isin(all_of_them["socket_id"], events["socket_id"][ends])
+            self._listening = all_of_them[~gone]
+            self._listeners = Listeners(self._listening)
         self._by_look(events)
-        wanting = (events["pid"] == 0) & (events["role"] == Role.SERVER)
-        if not wanting.any():
-            return events
-        both = np.concatenate((self._listeners, began, events))
-        give_listeners_owner(both)
-        filled: Rows = both[len(both) - len(events) :]
-        return filled
+        listeners.give_owner(events)
+        return events
 
     def _by_look(self, events: Rows) -> None:
         """Who was found holding a socket had it in the end too, unless its end said who."""
-        ends = np.isin(events["kind"], (Kind.CLOSED, Kind.UNLISTENED, Kind.FAILED))
-        if not len(self._seen) or not ends.any():
+        ends = np.flatnonzero(IS_END[events["kind"]])
+        if not len(self._cookies) or not len(ends):
             return
-        cookies = self._seen["socket_id"]
-        at = np.minimum(np.searchsorted(cookies, events["socket_id"]), len(cookies) - 1)
-        then = self._seen[at]
-        found = ends & (then["connection_id"] == events["connection_id"]) & (then["pid"] > 0)
+        cookies = events["socket_id"][ends]
+        at = np.minimum(np.searchsorted(self._cookies, cookies), len(self._cookies) - 1)
+        met = self._cookies[at] == cookies
+        if not met.any():
+            return
+        places, then = ends[met], self._seen[at[met]]
+        told = events[places]
+        found = (then["connection_id"] == told["connection_id"]) & (then["pid"] > 0)
         was_held = then["owner_evidence"] == OwnerEvidence.FD_TABLE
-        passed_on = was_held & np.isin(events["owner_evidence"], SURE)
-        _take(events, then, found & ((events["pid"] == 0) | passed_on))
+        passed_on = was_held & np.isin(told["owner_evidence"], SURE)
+        _take(told, then, found & ((told["pid"] == 0) | passed_on))
+        events[places] = told
