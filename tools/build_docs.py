@@ -163,8 +163,8 @@ in `exact` are the truth, the others that are known are estimates. In JSON what 
 key, times are RFC 3339 in UTC with nanoseconds, addresses are text, 64-bit ids are strings, enums
 are words, `family` is `ipv4` or `ipv6`, `error` is the name of the errno, `exact` is a list of
 groups; bytes of `comm` that are not UTF-8 or not printable are `\\xNN`. JSON, CSV and Arrow have
-one key more, after the ends: `cast` of a UDP flow one end of which is a group (`multicast`) or
-255.255.255.255 (`broadcast`).
+one key more, after the ends: `cast` of a UDP flow one end of which is a group (`multicast`), or
+255.255.255.255 or the broadcast address of a network of its namespace (`broadcast`).
 
 ## Columns
 

@@ -7,6 +7,7 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
+from connscope.capture.broadcasts import Broadcasts
 from connscope.capture.tier import BATCH_ROWS, Losses, OpenedTier
 from connscope.config import Config
 from connscope.kernel import BpfMap, BpfObject, RingBuffer
@@ -30,7 +31,7 @@ class RingTier(OpenedTier):
     """Holds the core object, the ring and all that hangs on them, and reads the ring.
 
     Args:
-        config: `ring_bytes`.
+        config: `ring_bytes`, `udp`.
 
     Attributes:
         tier: of all rows.
@@ -45,6 +46,7 @@ class RingTier(OpenedTier):
         self._held: list[Resource] = []
         self._core: BpfObject | None = None
         self._ring: RingBuffer | None = None
+        self._broadcasts = Broadcasts()
         self._lost_told = 0
 
     def _hold(self, resource: Held) -> Held:
@@ -72,6 +74,8 @@ class RingTier(OpenedTier):
         """The rows since the last call, see `CaptureTier.events`; a lost row comes first."""
         rows = self._open_ring.read(BATCH_ROWS)
         rows["tier"] = self.tier
+        if self._config.udp:
+            self._broadcasts.mark(rows)
         lost = self._rows_lost()
         if lost > self._lost_told:
             now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)

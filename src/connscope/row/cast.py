@@ -10,12 +10,22 @@ import numpy.typing as npt
 from connscope.row.columns import Rows
 from connscope.row.words import Group, Protocol
 
-__all__ = ("cast_texts", "is_broadcast", "is_cast", "is_multicast")
+__all__ = (
+    "NETWORK_BROADCAST",
+    "cast_texts",
+    "is_broadcast",
+    "is_cast",
+    "is_multicast",
+    "mark_broadcasts",
+)
 
 Mask = npt.NDArray[np.bool_]
 
 V4 = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)
 V4_AT, V4_MULTICAST, V6_MULTICAST = 12, 0xE0, 0xFF
+NETWORK_BROADCAST = 0x80
+"""In `left_state` of UDP, which has no such state: one end is the broadcast address of a network of
+the row's namespace. It looks like any other address, so who captures has to say it."""
 
 
 def is_cast(rows: Rows) -> Mask:
@@ -44,16 +54,26 @@ def is_multicast(rows: Rows) -> Mask:
 
 
 def is_broadcast(rows: Rows) -> Mask:
-    """Which rows are UDP flows with an end that is 255.255.255.255; shape (n,).
-
-    The broadcast addresses of single networks look like any other address.
-    """
+    """Which rows are UDP flows with an end that is 255.255.255.255, or are marked; shape (n,)."""
 
     def is_everybody(octets: npt.NDArray[np.uint8]) -> Mask:
         found: Mask = _is_v4(octets) & (octets[:, V4_AT:] == 0xFF).all(axis=1)
         return found
 
-    return _of_udp(rows, is_everybody)
+    found = _of_udp(rows, is_everybody)
+    found |= (rows["protocol"] == Protocol.UDP) & (rows["left_state"] == NETWORK_BROADCAST)
+    return found
+
+
+def mark_broadcasts(rows: Rows, places: npt.NDArray[np.intp], found: Mask) -> None:
+    """Writes into UDP rows whether one end is the broadcast address of a network.
+
+    Args:
+        rows: changed in place.
+        places: of UDP rows, shape (m,).
+        found: which of those have such an end, shape (m,).
+    """
+    rows["left_state"][places] = np.where(found, NETWORK_BROADCAST, 0)
 
 
 def _of_udp(rows: Rows, judge: Callable[[npt.NDArray[np.uint8]], Mask]) -> Mask:

@@ -77,7 +77,13 @@ COLUMNS = (
     Column("owner_evidence", np.uint8, Group.OWNER, "why we say that this process owns it"),
     Column("failure", np.uint8, Group.QUALITY, "why a connect did not succeed"),
     Column("closed_by", np.uint8, Group.QUALITY, "who ended the connection"),
-    Column("left_state", np.uint8, None, "the TCP state that a closed row left for CLOSE"),
+    Column(
+        "left_state",
+        np.uint8,
+        None,
+        "the TCP state that a closed row left for CLOSE; of UDP, 128: an end is the broadcast "
+        "address of a network",
+    ),
 )
 """All columns in the order of the record."""
 

@@ -1,27 +1,39 @@
-"""UDP flows to a group and to everybody, over a veth: counted at each end, and named."""
+"""UDP flows and sockets of a group or of everybody, over a veth: counted at each end, and named."""
 
 from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from connscope.capture.ladder import Ladder
+from connscope.config import load_config
 from connscope.row.json_lines import json_lines
-from connscope.row.words import Kind
+from connscope.row.words import Kind, Tier, word
 from tests.kernel.capture.test_udp_calls import closed, counters, port_of
 from tests.kernel.namespace import NamespacePair
-from tests.kernel.recorder import Recorder
+from tests.kernel.recorder import Recorder, pick
+from tests.kernel.residents import LIVE_THERE
+from tests.kernel.tiers_here import TIERS_HERE
 
 GROUP, GROUP6 = "239.255.7.7", "ff02::7:7"
 EVERYBODY, NETWORK = "255.255.255.255", "10.77.0.255"
+LOOKING = [tier for tier in TIERS_HERE if tier != Tier.BTF]
 
 
 @pytest.fixture
 def pair() -> Iterator[NamespacePair]:
-    """Two namespaces joined by a veth."""
-    with NamespacePair() as made:
+    """Two namespaces joined by a veth, with a process in each."""
+    with ExitStack() as stack:
+        made = stack.enter_context(NamespacePair())
+        for namespace in (made.left, made.right):
+            with namespace.entered():
+                resident = stack.enter_context(subprocess.Popen(LIVE_THERE))
+            stack.callback(resident.kill)
         yield made
 
 
@@ -50,10 +62,11 @@ def receiver(pair: NamespacePair, port: int = 0) -> socket.socket:
 
 
 @pytest.mark.parametrize(
-    ("address", "cast"), [(GROUP, "multicast"), (EVERYBODY, "broadcast"), (NETWORK, None)]
+    ("address", "cast"),
+    [(GROUP, "multicast"), (EVERYBODY, "broadcast"), (NETWORK, "broadcast")],
 )
 def test_one_datagram_is_counted_by_its_sender_and_by_each_that_hears(
-    pair: NamespacePair, udp: Recorder, address: str, cast: str | None
+    pair: NamespacePair, udp: Recorder, address: str, cast: str
 ) -> None:
     """The sender's peer is the group, and the word says so; who hears has the sender as peer."""
     one, first = sender(pair), receiver(pair)
@@ -71,7 +84,14 @@ def test_one_datagram_is_counted_by_its_sender_and_by_each_that_hears(
     heard = udp.until(lambda rows: len(of_receivers(rows, port)) == 2)
     assert counters(row) == (27, 3, 0, 0)
     assert [counters(each) for each in of_receivers(heard, port)] == [(0, 0, 27, 3)] * 2
-    assert json.loads(json_lines(row[None], 0)).get("cast") == cast
+    assert cast_of(row) == cast
+    assert {cast_of(each) for each in of_receivers(heard, port)} == {None}
+
+
+def cast_of(row) -> str | None:
+    """What JSON has."""
+    found: str | None = json.loads(json_lines(row[None], 0)).get("cast")
+    return found
 
 
 def of_receivers(rows, port: int):
@@ -87,4 +107,51 @@ def test_v6_group(pair: NamespacePair, udp: Recorder) -> None:
         one.sendto(b"12345", (GROUP6, 7777, 0, socket.if_nametoindex("veth0")))
     row = closed(udp, one)
     assert counters(row) == (5, 1, 0, 0)
-    assert json.loads(json_lines(row[None], 0))["cast"] == "multicast"
+    assert cast_of(row) == "multicast"
+
+
+def test_broadcast_address_of_one_network_is_a_machine_in_another(
+    pair: NamespacePair, udp: Recorder
+) -> None:
+    """Where the network is larger nobody says broadcast; nor of half a network."""
+    pair.right.run("ip addr replace 10.77.0.2/16 dev veth0")
+    pair.right.run("ip addr del 10.77.0.2/24 dev veth0")
+    with pair.right.entered():
+        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.bind((pair.right_address, 0))
+    one.sendto(b"x", (NETWORK, 7777))
+    other = sender(pair)
+    other.sendto(b"x", ("10.77.0.127", 7777))
+    assert [cast_of(closed(udp, each)) for each in (one, other)] == [None, None]
+
+
+def test_network_that_comes_later(pair: NamespacePair, udp: Recorder) -> None:
+    """A flow goes on, and is named once its address has become one of everybody."""
+    pair.left.run("ip route add 10.78.0.0/16 dev veth0")
+    one = sender(pair)
+    own = port_of(one)
+    one.sendto(b"x", ("10.78.0.255", 7777))
+    assert cast_of(udp.one(own, Kind.OPENED, local_port=own)) is None
+    pair.left.run("ip addr add 10.78.0.1/24 dev veth0")
+    udp.until(lambda _: cast_of(*pick(udp.tier.look(), own, Kind.SNAPSHOT)) == "broadcast")
+    assert cast_of(closed(udp, one)) == "broadcast"
+
+
+@pytest.mark.parametrize("tier", LOOKING, ids=word)
+def test_sockets_in_looks(pair: NamespacePair, tier: Tier) -> None:
+    """Connected to everybody on the network, bound to that address, and neither."""
+    one, other, third = sender(pair), sender(pair), receiver(pair)
+    one.connect((NETWORK, 7777))
+    other.connect((pair.right_address, 7777))
+    with pair.right.entered():
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound.bind((NETWORK, 0))
+    with Ladder(load_config(tier=word(tier))) as ladder:
+        rows = ladder.look()
+    found = [
+        cast_of(*pick(rows, port_of(each), Kind.SNAPSHOT, local_port=port_of(each)))
+        for each in (one, bound, other, third)
+    ]
+    for each in (one, bound, other, third):
+        each.close()
+    assert found == ["broadcast", "broadcast", None, None]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from connscope.row.cast import NETWORK_BROADCAST
 from connscope.row.columns import NO_UID
 from connscope.row.outside_text import printable
 from connscope.row.words import (
@@ -118,7 +119,7 @@ def _ends(row: Any) -> dict[str, Any]:
 def _cast(row: Any, addresses: list[IPv4Address | IPv6Address]) -> dict[str, str]:
     if row["protocol"] != Protocol.UDP:
         return {}
-    if EVERYBODY in addresses:
+    if EVERYBODY in addresses or row["left_state"] == NETWORK_BROADCAST:
         return {"cast": "broadcast"}
     return {"cast": "multicast"} if any(each.is_multicast for each in addresses) else {}
 

@@ -7,9 +7,17 @@ from ipaddress import ip_address
 import numpy as np
 import pytest
 
-from connscope.row.cast import cast_texts, is_broadcast, is_cast, is_multicast
+from connscope.row.cast import (
+    cast_texts,
+    is_broadcast,
+    is_cast,
+    is_multicast,
+    mark_broadcasts,
+)
 from connscope.row.columns import ROW
 from connscope.row.words import Group, Protocol
+
+ENDS = ("224.0.0.1", "255.255.255.255", "10.0.0.1", "10.0.0.255")
 
 
 def flow(peer: str, column: str = "peer_address", protocol: int = Protocol.UDP):
@@ -35,6 +43,30 @@ def test_broadcast():
     assert (is_multicast(rows).tolist(), is_broadcast(rows).tolist()) == ([False], [True])
 
 
+def test_broadcast_of_a_network():
+    """Only whoever knows the network can tell; a mark that does not hold any more goes."""
+    rows = np.concatenate([flow("10.0.0.255") for _ in range(3)])
+    mark_broadcasts(rows, np.array([0, 2]), np.array([True, True]))
+    assert is_broadcast(rows).tolist() == [True, False, True]
+    mark_broadcasts(rows, np.array([0]), np.array([False]))
+    assert is_broadcast(rows).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("state", range(16))
+def test_states_are_no_mark(state: int):
+    """TCP has its states in the same column."""
+    rows = flow("10.0.0.255")
+    rows["left_state"] = state
+    assert not is_broadcast(rows).any()
+
+
+def test_tcp_is_not_marked():
+    """Whatever a report says."""
+    rows = flow("10.0.0.255", protocol=Protocol.TCP)
+    mark_broadcasts(rows, np.array([0]), np.array([True]))
+    assert not is_broadcast(rows).any()
+
+
 @pytest.mark.parametrize("address", ["10.0.0.255", "223.255.255.255", "240.0.0.1", "fe80::1"])
 def test_single_machines(address: str):
     """Neither."""
@@ -49,10 +81,12 @@ def test_tcp_has_no_groups():
 
 def test_words():
     """As they stand in JSON, CSV and Arrow."""
-    rows = np.concatenate([flow(each) for each in ("224.0.0.1", "255.255.255.255", "10.0.0.255")])
+    rows = np.concatenate([flow(each) for each in ENDS])
     rows["known"] = Group.ENDS
+    mark_broadcasts(rows, np.array([3]), np.array([True]))
     texts = [text.tobytes().rstrip(b"\0").decode() for text in cast_texts(rows)]
-    assert (texts, is_cast(rows).tolist()) == (["multicast", "broadcast", ""], [True, True, False])
+    assert texts == ["multicast", "broadcast", "", "broadcast"]
+    assert is_cast(rows).tolist() == [True, True, False, True]
 
 
 def test_without_ends_there_is_no_word():

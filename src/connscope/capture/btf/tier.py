@@ -113,7 +113,11 @@ class BtfTier(RingTier):
             KernelError: looks can not be had here.
         """
         rows = self._open_look.look()
-        return np.concatenate((rows, self._udp.look())) if self._udp else rows
+        if not self._udp:
+            return rows
+        flows = self._udp.look()
+        self._broadcasts.mark(flows)
+        return np.concatenate((rows, flows))
 
     def minisockets(self) -> Rows:
         """SYN_RECV and TIME_WAIT, see `SocketLook.minisockets`.

@@ -7,6 +7,7 @@ import socket
 import numpy as np
 import numpy.typing as npt
 
+from connscope.capture.broadcasts import Broadcasts
 from connscope.capture.inheritance import give_listeners_owner
 from connscope.capture.netlink.homes import Home, Homes
 from connscope.capture.netlink.memory import SocketMemory
@@ -69,6 +70,7 @@ class NetlinkTier(OpenedTier):
         self._receive_bytes = config.netlink_receive_bytes if hears_news else 0
         self._homes: Homes | None = None
         self._memory = SocketMemory(config.owner_check_interval_s)
+        self._broadcasts = Broadcasts()
         self._waiting = np.empty(0, ROW)
         self._lost = self._lost_untold = 0
         self._dropped = 0
@@ -123,6 +125,7 @@ class NetlinkTier(OpenedTier):
         rows = np.concatenate(parts) if parts else np.empty(0, ROW)
         known = self._memory.remember(rows).copy()  # of an estimate nothing is remembered
         give_listeners_owner(known)
+        self._broadcasts.mark(known)
         return known
 
     def _dump(self, home: Home, time_ns: int) -> list[Rows]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from connscope.capture.broadcasts import Broadcasts
 from connscope.capture.procfs.passes import NOTHING, PassResult, ProcfsPasses
 from connscope.capture.tier import Losses, OpenedTier
 from connscope.config import Config
@@ -51,6 +52,7 @@ class ProcfsTier(OpenedTier):
         self._config, self._background = config, background
         self._proc = proc_root or Path(config.proc_root)
         self._reader = ProcfsPasses(self._proc, config.owner_check_interval_s)
+        self._broadcasts = Broadcasts(self._proc)
         self._pace: Pace | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -105,7 +107,9 @@ class ProcfsTier(OpenedTier):
             KernelError: the proc file system is gone.
         """
         found = self._current().sockets
-        return found.copy() if self._background else found
+        rows = found.copy() if self._background else found
+        self._broadcasts.mark(rows)
+        return rows
 
     def minisockets(self) -> Rows:
         """What the kernel keeps of connections that are no sockets: SYN_RECV and TIME_WAIT.
