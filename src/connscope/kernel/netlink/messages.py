@@ -4,39 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from connscope.errors import FailedError
-from connscope.kernel.netlink.layout import (
-    DIAG,
-    HEADER_BYTES,
-    INFO,
-    INFO_OFFSETS,
-    SOCKET,
-    Sockets,
-)
+from connscope.kernel.netlink.layout import HEADER_BYTES
 
-__all__ = ("Messages", "find_messages", "parse_sockets")
+__all__ = ("Attribute", "Layout", "Messages", "Words", "find_messages", "layouts")
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-SOCK_DIAG_BY_FAMILY = 20
 NLM_F_DUMP_INTR = 0x10
 HEADER_WORDS = HEADER_BYTES // 4
-BODY_WORDS = HEADER_WORDS + DIAG.itemsize // 4
-
-INET_DIAG_INFO, INET_DIAG_SHUTDOWN, INET_DIAG_ULP_INFO, INET_DIAG_CGROUP_ID = 2, 8, 19, 21
 ATTRIBUTE_TYPE = 0x3FFF  # the two other bits say how the content is to be read
-ULP_NAME = np.frombuffer(b"mptcp\0", np.uint8)
-ULP_NAME_AT = 8  # in INET_DIAG_ULP_INFO: its own header, and that of the name, which comes first
-
-DIAG_AT = SOCKET.fields["diag"][1] if SOCKET.fields else 0
-INFO_FIELDS = tuple(zip(INFO.names or (), INFO_OFFSETS, strict=True))
 FIRST_WINDOW, WINDOW_GROWTH = 32, 8
 
 Words = npt.NDArray[np.uint32]
+Path = tuple[int, ...]
 
 
 class Messages(NamedTuple):
@@ -56,13 +42,22 @@ class Messages(NamedTuple):
     is_done: bool
     is_interrupted: bool
 
+    @property
+    def kinds(self) -> npt.NDArray[np.uint32]:
+        """The type of each."""
+        found: npt.NDArray[np.uint32] = self.words[self.starts + 1] & np.uint32(0xFFFF)
+        return found
 
-def find_messages(words: Words, sequence: int | None = None) -> Messages:
-    """Finds the sock_diag messages of a buffer.
+
+def find_messages(
+    words: Words, sequence: int | None = None, kind: int | tuple[int, ...] = ()
+) -> Messages:
+    """Finds the messages of a buffer that are of some kind.
 
     Args:
         words: messages one behind the other, each from a word's beginning, as netlink has them.
         sequence: of the request that they answer; others are left out. None takes all.
+        kind: the type, or types, of the wanted ones.
 
     Raises:
         FailedError: one of them is the kernel's refusal, with its errno; or this is no netlink.
@@ -76,11 +71,11 @@ def find_messages(words: Words, sequence: int | None = None) -> Messages:
         starts[ours & is_end].tolist(), lengths[ours & is_end].tolist(), strict=True
     ):
         _raise_refusal(words, start, length)
-    is_socket = ours & (kinds == SOCK_DIAG_BY_FAMILY)
+    is_wanted = ours & (kinds == kind if isinstance(kind, int) else np.isin(kinds, kind))
     return Messages(
         words,
-        starts[is_socket],
-        lengths[is_socket],
+        starts[is_wanted],
+        lengths[is_wanted],
         bool((ours & is_end).any()),
         bool((ours & (flags & NLM_F_DUMP_INTR != 0)).any()),
     )
@@ -128,37 +123,77 @@ def _raise_refusal(words: Words, start: int, length: int) -> None:
     if code:
         is_known = code in errno.errorcode
         text = f"{errno.errorcode[code]}: {os.strerror(code)}" if is_known else f"error {code}"
-        raise FailedError("sock_diag", f"the kernel says {text}", code if is_known else 0)
+        raise FailedError("netlink", f"the kernel says {text}", code if is_known else 0)
 
 
 def _not_netlink(what: str) -> FailedError:
-    return FailedError("sock_diag", f"the kernel's answer can not be read: {what}")
+    return FailedError("netlink", f"the kernel's answer can not be read: {what}")
 
 
-def parse_sockets(messages: Messages) -> Sockets:
-    """One `SOCKET` for each message, in their order.
+class Attribute(NamedTuple):
+    """One attribute of a message.
+
+    Attributes:
+        path: its type, behind those of the attributes that it is in.
+        word: where its header is in the message.
+        header: its type and length, as they stand there.
+        length: of its content, in bytes.
+    """
+
+    path: Path
+    word: int
+    header: int
+    length: int
+
+    @property
+    def begin(self) -> int:
+        """Where its content begins in the message, in bytes."""
+        return self.word * 4 + 4
+
+
+class Layout(NamedTuple):
+    """Messages that have the same attributes in the same places.
+
+    Attributes:
+        matrix: a row for each.
+        attributes: of all of them.
+        chosen: which of the messages they are.
+    """
+
+    matrix: Words
+    attributes: list[Attribute]
+    chosen: npt.NDArray[np.int64]
+
+
+def layouts(
+    messages: Messages, body_bytes: int, nests: frozenset[Path] = frozenset()
+) -> Iterator[Layout]:
+    """All messages by what they look like.
 
     Messages of one length are one matrix; where its rows have their attributes in the same places,
-    which they mostly have, each is one copy for all of them.
+    which they mostly have, each attribute is one copy for all of them.
+
+    Args:
+        messages: as found.
+        body_bytes: what stands before the attributes, with the header.
+        nests: the attributes that hold others which are wanted.
 
     Raises:
         FailedError: a message is shorter than it has to be, or its attributes do not fit into it.
     """
-    sockets = np.zeros(len(messages.starts), SOCKET)
     for length in np.unique(messages.lengths).tolist():
-        if length < BODY_WORDS * 4:
-            raise _not_netlink(f"a socket of {length} bytes")
+        if length < body_bytes:
+            raise _not_netlink(f"a message of {length} bytes")
         chosen = np.flatnonzero(messages.lengths == length)
         matrix = _matrix(messages.words, messages.starts[chosen], (length + 3) // 4)
         while len(chosen):
-            attributes = _attributes(matrix[0], length)
+            attributes = list(_attributes(matrix[0], body_bytes // 4, length, (), nests))
             same = _has_attributes(matrix, attributes)
             if same.all():
-                _copy(matrix, attributes, chosen, sockets)
+                yield Layout(matrix, attributes, chosen)
                 break
-            _copy(matrix[same], attributes, chosen[same], sockets)
+            yield Layout(matrix[same], attributes, chosen[same])
             matrix, chosen = matrix[~same], chosen[~same]
-    return sockets
 
 
 def _matrix(words: Words, starts: npt.NDArray[np.int64], width: int) -> Words:
@@ -170,68 +205,25 @@ def _matrix(words: Words, starts: npt.NDArray[np.int64], width: int) -> Words:
     return found
 
 
-class _Attribute(NamedTuple):
-    kind: int
-    word: int
-    """Where its header is in the message."""
-    header: int
-    length: int
-    """Of its content, in bytes."""
-
-
-def _attributes(message: Words, length: int) -> list[_Attribute]:
-    found, at = list[_Attribute](), BODY_WORDS
-    while at * 4 + 4 <= length:
+def _attributes(
+    message: Words, at: int, end: int, path: Path, nests: frozenset[Path]
+) -> Iterator[Attribute]:
+    """Those from a word to a byte, each before what it holds."""
+    while at * 4 + 4 <= end:
         header = int(message[at])
         size = header & 0xFFFF
-        if size < 4 or at * 4 + size > length:
-            raise _not_netlink(f"an attribute of {size} bytes at {at * 4} of {length}")
-        found.append(_Attribute(header >> 16 & ATTRIBUTE_TYPE, at, header, size - 4))
+        if size < 4 or at * 4 + size > end:
+            raise _not_netlink(f"an attribute of {size} bytes at {at * 4} of {end}")
+        found = Attribute((*path, header >> 16 & ATTRIBUTE_TYPE), at, header, size - 4)
+        yield found
+        if found.path in nests:
+            yield from _attributes(message, at + 1, at * 4 + size, found.path, nests)
         at += (size + 3) // 4
-    return found
 
 
-def _has_attributes(matrix: Words, attributes: list[_Attribute]) -> npt.NDArray[np.bool_]:
+def _has_attributes(matrix: Words, attributes: list[Attribute]) -> npt.NDArray[np.bool_]:
     """Which rows have exactly these: the same headers in the same places leave no room for more."""
     same = np.ones(len(matrix), bool)
     for attribute in attributes:
         same &= matrix[:, attribute.word] == attribute.header
     return same
-
-
-def _copy(
-    matrix: Words, attributes: list[_Attribute], chosen: npt.NDArray[np.int64], sockets: Sockets
-) -> None:
-    """Fills the chosen sockets from the rows of the matrix."""
-    if len(chosen) == len(sockets):
-        _fill(matrix, attributes, sockets)
-        return
-    found = np.zeros(len(chosen), SOCKET)
-    _fill(matrix, attributes, found)
-    sockets[chosen] = found
-
-
-def _fill(matrix: Words, attributes: list[_Attribute], sockets: Sockets) -> None:
-    here, there = matrix.view(np.uint8), sockets.view(np.uint8).reshape(len(sockets), -1)
-    there[:, DIAG_AT : DIAG_AT + DIAG.itemsize] = here[:, HEADER_BYTES : BODY_WORDS * 4]
-    for kind, word, _, length in attributes:
-        begin = word * 4 + 4
-        if kind == INET_DIAG_INFO:
-            _fill_info(here[:, begin : begin + length], sockets)
-        elif kind == INET_DIAG_CGROUP_ID and length == 8:
-            sockets["cgroup_id"] = here[:, begin : begin + 8].view(np.uint64)[:, 0]
-        elif kind == INET_DIAG_SHUTDOWN and length:
-            sockets["shutdown"] = here[:, begin]
-        elif kind == INET_DIAG_ULP_INFO and length >= ULP_NAME_AT - 4 + len(ULP_NAME):
-            name = begin - 4 + ULP_NAME_AT
-            sockets["is_mptcp"] = (here[:, name : name + len(ULP_NAME)] == ULP_NAME).all(axis=1)
-
-
-def _fill_info(content: npt.NDArray[np.uint8], sockets: Sockets) -> None:
-    """As many fields as came: ``tcp_info`` grows at its end."""
-    info, length = sockets["info"], content.shape[1]
-    for name, offset in INFO_FIELDS:
-        kind = INFO[name]
-        if offset + kind.itemsize <= length:
-            info[name] = content[:, offset : offset + kind.itemsize].view(kind)[:, 0]
-    sockets["info_bytes"] = length

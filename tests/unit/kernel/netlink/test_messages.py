@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connscope.errors import FailedError
+from connscope.kernel.netlink.diag_messages import parse_sockets
 from connscope.kernel.netlink.layout import SOCKET
-from connscope.kernel.netlink.messages import find_messages, parse_sockets
+from connscope.kernel.netlink.messages import find_messages
 from tests.unit.kernel.netlink.kernel_answers import (
     ERROR,
+    SOCK_DIAG,
     attribute,
     done,
     message,
@@ -28,7 +30,7 @@ INFO, SHUTDOWN, ULP, CGROUP = 2, 8, 19, 21
 
 def parse(*messages: bytes):
     """The sockets of these messages."""
-    return parse_sockets(find_messages(words(*messages)))
+    return parse_sockets(find_messages(words(*messages), kind=SOCK_DIAG))
 
 
 def cookies(sockets):
@@ -107,7 +109,7 @@ def test_many_of_one_length():
 def test_end_and_other_answers():
     """What answers another request is left out, its end too."""
     buffer = words(socket_message(sequence=1), done(sequence=1), socket_message(sequence=2))
-    second = find_messages(buffer, 2)
+    second = find_messages(buffer, 2, SOCK_DIAG)
     assert (len(second.starts), second.is_done) == (1, False)
     assert find_messages(buffer, 1).is_done
 
@@ -166,7 +168,7 @@ def parse_or_refuse(buffer: bytes) -> None:
     """Either sockets come of it, or our own error."""
     buffer += bytes(-len(buffer) % 4)
     try:
-        found = find_messages(np.frombuffer(buffer, np.uint32))
+        found = find_messages(np.frombuffer(buffer, np.uint32), kind=SOCK_DIAG)
         assert len(parse_sockets(found)) == len(found.starts)
     except FailedError:
         pass
