@@ -12,7 +12,7 @@ import pytest
 
 from tests.kernel.cli.test_list import ends, listed, objects, process
 from tests.kernel.cli.test_trace import ended, tracing
-from tests.kernel.namespace import Namespace
+from tests.kernel.namespace import Namespace, NamespacePair
 
 TIERS = ("btf", "netlink", "procfs")
 
@@ -104,3 +104,38 @@ def test_trace_counts_udp_flows_if_asked_to() -> None:
             rows = [json.loads(line) for line in ended(running).splitlines()]
     assert [each["protocol"] for each in rows] == ["udp", "udp"]
     assert rows[-1]["bytes_sent"] == 30
+
+
+def to_everybody() -> socket.socket:
+    """Connected to the broadcast address of the network between both ends of a veth."""
+    made = datagram("10.77.0.1")
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    made.connect(("10.77.0.255", 7777))
+    return made
+
+
+@pytest.fixture(scope="module")
+def caller() -> Iterator[tuple[Namespace, int]]:
+    """A namespace with a network, and the process in it that calls everybody there."""
+    with NamespacePair() as pair, process(b"caller", to_everybody, pair.left) as pid:
+        yield pair.left, pid
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_broadcast_address_of_a_network(caller: tuple[Namespace, int], tier: str) -> None:
+    """It is named in tables and in JSON, whoever looks."""
+    options = ("-u", "--tier", tier, "--netns", str(caller[0].inode))
+    assert [each.get("cast") for each in objects(*options)] == ["broadcast"]
+    assert listed(*options).splitlines()[1].startswith("udp broadcast ")
+
+
+def test_trace_names_the_broadcast_address_of_a_network(caller: tuple[Namespace, int]) -> None:
+    """In every row of the flow."""
+    with tracing("-u", "-o", "json", "--count", "2", "--netns", str(caller[0].inode)) as running:
+        with caller[0].entered(), to_everybody() as one:
+            one.send(b"x" * 30)
+        rows = [json.loads(line) for line in ended(running).splitlines()]
+    assert [(each["kind"], each["cast"]) for each in rows] == [
+        ("opened", "broadcast"),
+        ("closed", "broadcast"),
+    ]
