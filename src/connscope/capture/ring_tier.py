@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import ClassVar, TypeVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from connscope.capture.broadcasts import Broadcasts
 from connscope.capture.tier import BATCH_ROWS, Losses, OpenedTier
+from connscope.capture.udp_flows import FlowTable
 from connscope.config import Config
 from connscope.kernel import BpfMap, BpfObject, RingBuffer
 from connscope.kernel.resource import Resource
@@ -25,6 +27,8 @@ LOSSES = np.dtype(
 """``struct capture_losses`` of row.h."""
 ONLY_KEY = bytes(4)
 FILLING_SHARE = 4
+FLOWS_CHECK_S = 1.0
+"""So often somebody who waits looks whether there are UDP flows, if they are counted."""
 
 
 class RingTier(OpenedTier):
@@ -46,6 +50,7 @@ class RingTier(OpenedTier):
         self._held: list[Resource] = []
         self._core: BpfObject | None = None
         self._ring: RingBuffer | None = None
+        self._udp: FlowTable | None = None
         self._broadcasts = Broadcasts()
         self._lost_told = 0
 
@@ -60,9 +65,38 @@ class RingTier(OpenedTier):
         core.load()
         self._ring = self._hold(RingBuffer(core.maps["rows"], ROW))
 
+    def _begin_udp(self, flows: FlowTable) -> None:
+        """UDP flows are counted from now on."""
+        self._udp = self._hold(flows)
+        self.kinds = self.kinds | {Kind.IDLE}
+
+    @property
+    def udp_way(self) -> str:
+        """The object that counts UDP calls; empty if none does."""
+        return self._udp.way if self._udp else ""
+
+    def _with_flows(self, rows: Rows) -> Rows:
+        """A look, with the UDP flows that are open, if they are counted."""
+        if not self._udp:
+            return rows
+        flows = self._udp.look()
+        self._broadcasts.mark(flows)
+        return np.concatenate((rows, flows))
+
     def wait(self, timeout_s: float | None) -> bool:
         """Waits until there are events; False when the time is over."""
-        return self._open_ring.wait(timeout_s)
+        ring, udp = self._open_ring, self._udp
+        if not udp:
+            return ring.wait(timeout_s)
+        end_s = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
+        while True:
+            patience_s = min(end_s - time.monotonic(), udp.due_in_s(), FLOWS_CHECK_S)
+            if ring.wait(max(0.0, patience_s)):
+                return True
+            if udp.due_in_s() <= 0:
+                udp.sweep()
+            elif time.monotonic() >= end_s:
+                return False
 
     @property
     def is_filling(self) -> bool:
@@ -72,6 +106,8 @@ class RingTier(OpenedTier):
 
     def events(self) -> Rows:
         """The rows since the last call, see `CaptureTier.events`; a lost row comes first."""
+        if self._udp and self._udp.due_in_s() <= 0:
+            self._udp.sweep()
         rows = self._open_ring.read(BATCH_ROWS)
         rows["tier"] = self.tier
         if self._config.udp:
@@ -91,7 +127,9 @@ class RingTier(OpenedTier):
     def losses(self) -> Losses:
         """What the programs counted as missing so far."""
         counts = np.frombuffer(self.map("losses").get(ONLY_KEY) or b"", LOSSES)
-        return Losses(*(int(counts[name].sum()) for name in LOSSES.names or ()))
+        total = [int(counts[name].sum()) for name in LOSSES.names or ()]
+        total.append(self._udp.dropped if self._udp else 0)
+        return Losses(*total)
 
     def map(self, name: str) -> BpfMap:
         """A map of the core object, for those who look inside: tests, doctor."""
@@ -102,7 +140,7 @@ class RingTier(OpenedTier):
         for part in reversed(self._held):
             part.close()
         self._held = []
-        self._core = self._ring = None
+        self._core = self._ring = self._udp = None
 
     @property
     def _open_core(self) -> BpfObject:

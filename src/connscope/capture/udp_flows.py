@@ -15,7 +15,7 @@ from connscope.kernel.resource import Resource
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Group, Kind, Tier
 
-__all__ = ("BLOCK_SLOTS", "LIVE", "FlowTable")
+__all__ = ("BLOCK_SLOTS", "LIVE", "NS_PER_S", "RETIRED", "FlowTable")
 
 FLOW = np.dtype(
     [
@@ -33,8 +33,8 @@ FLOW = np.dtype(
 TOTALS = np.dtype([(name, np.uint64) for name in ("begun", "freed", "dropped", "closed")])
 BLOCK = np.dtype(np.uint64)
 
-LIVE = 1
-"""``FLOW_LIVE``."""
+LIVE, RETIRED = 1, 2
+"""Of ``enum flow_state``."""
 
 BLOCK_SLOTS = 256
 """Slots that share a mark in ``flow_blocks``."""
@@ -60,8 +60,8 @@ class FlowTable(Resource):
 
     def __init__(self) -> None:
         self._held: list[Resource] = []
-        self._swept_s = self._closed_swept = -math.inf
-        self._missed = 0
+        self._swept_s = -math.inf
+        self._closed_swept = self._missed = 0
         self.way = ""
 
     def _hold(self, resource: Held) -> Held:
@@ -107,9 +107,10 @@ class FlowTable(Resource):
 
     def due_in_s(self) -> float:
         """Seconds until `sweep` has something to do; infinite if there is no flow at all."""
-        if not self.open_flows:
+        has_closed = self._total("closed") != self._closed_swept
+        if not self.open_flows and not has_closed:
             return math.inf
-        period_s = PROMPT_S if self._total("closed") != self._closed_swept else SWEEP_S
+        period_s = PROMPT_S if has_closed else SWEEP_S
         return max(0.0, self._swept_s + period_s - time.monotonic())
 
     def sweep(self) -> None:

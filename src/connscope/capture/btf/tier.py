@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import time
-
-import numpy as np
-
 from connscope.capture.btf.accept_owner import OWNER, AcceptOwner
 from connscope.capture.btf.look import SocketLook
 from connscope.capture.btf.udp import UdpFlows
 from connscope.capture.exclusion import refuse_excluded_kernel
 from connscope.capture.objects import lend_maps, object_path
 from connscope.capture.ring_tier import RingTier
-from connscope.capture.tier import Losses
 from connscope.config import Config
 from connscope.errors import KernelError, NotSupportedError
 from connscope.kernel import BpfObject, Btf
 from connscope.kernel.feature import Outcome, probe
 from connscope.kernel.host.mounts import find_cgroup2
 from connscope.row.columns import Rows
-from connscope.row.words import Kind, Tier
+from connscope.row.words import Tier
 
 __all__ = ("BtfTier",)
 
-FLOWS_CHECK_S = 1.0
-"""So often somebody who waits looks whether there are UDP flows, if they are counted."""
 WITHOUT = {
     "connect attempts": "connects that never send a SYN are not seen",
     "looks": "sockets that are older than connscope have no owner until they close",
@@ -49,7 +41,6 @@ class BtfTier(RingTier):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._look: SocketLook | None = None
-        self._udp: UdpFlows | None = None
         self._knobs: dict[str, bool] = {}
         self.parts: dict[str, Outcome] = {}
 
@@ -87,17 +78,11 @@ class BtfTier(RingTier):
 
     def _count_udp(self) -> Outcome:
         def count() -> None:
-            self._udp = self._hold(UdpFlows(self._open_core, self._config))
-            self.kinds = self.kinds | {Kind.IDLE}
+            self._begin_udp(UdpFlows(self._open_core, self._config))
 
         if not self._config.udp:
             return Outcome("udp", unwanted="udp = false")
         return probe("udp", count)
-
-    @property
-    def udp_way(self) -> str:
-        """The object that counts UDP calls; empty if none does."""
-        return self._udp.way if self._udp else ""
 
     def _look_first(self) -> None:
         """Finds the sockets that are older than us, and their owners; events flow already."""
@@ -112,12 +97,7 @@ class BtfTier(RingTier):
         Raises:
             KernelError: looks can not be had here.
         """
-        rows = self._open_look.look()
-        if not self._udp:
-            return rows
-        flows = self._udp.look()
-        self._broadcasts.mark(flows)
-        return np.concatenate((rows, flows))
+        return self._with_flows(self._open_look.look())
 
     def minisockets(self) -> Rows:
         """SYN_RECV and TIME_WAIT, see `SocketLook.minisockets`.
@@ -136,35 +116,10 @@ class BtfTier(RingTier):
             if (part := self.parts[name]).error
         )
 
-    def wait(self, timeout_s: float | None) -> bool:
-        """Waits until there are events; False when the time is over."""
-        ring, udp = self._open_ring, self._udp
-        if not udp:
-            return ring.wait(timeout_s)
-        end_s = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
-        while True:
-            patience_s = min(end_s - time.monotonic(), udp.due_in_s(), FLOWS_CHECK_S)
-            if ring.wait(max(0.0, patience_s)):
-                return True
-            if udp.due_in_s() <= 0:
-                udp.sweep()
-            elif time.monotonic() >= end_s:
-                return False
-
-    def events(self) -> Rows:
-        """The rows since the last call, see `CaptureTier.events`; a lost row comes first."""
-        if self._udp and self._udp.due_in_s() <= 0:
-            self._udp.sweep()
-        return super().events()
-
-    def losses(self) -> Losses:
-        """What went missing so far."""
-        return super().losses() + Losses(datagrams=self._udp.dropped if self._udp else 0)
-
     def close(self) -> None:
         """Detaches and unloads everything; a second call does nothing."""
         super().close()
-        self._look = self._udp = None
+        self._look = None
 
     @property
     def _open_look(self) -> SocketLook:
