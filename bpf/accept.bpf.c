@@ -14,7 +14,7 @@
 #include <bpf/bpf_tracing.h>
 
 #define READ(...) BPF_CORE_READ(__VA_ARGS__)
-#include "connection_id.bpf.h"
+#include "fill.bpf.h"
 #include "owner.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)

@@ -80,6 +80,34 @@ static __always_inline void closing(struct tracked_socket *tracked, struct sock 
 	note_inode(tracked, sk);
 }
 
+/*
+ * What ICMP said of a connect, if the application has read it with SO_ERROR and then given up: the
+ * kernel has cleared sk_err, but the message is still in the error queue. Single bytes, because
+ * that is how the verifier lets cb be read; an errno fits into one. It may be left from an earlier
+ * connect of the same socket, so it is an inference.
+ */
+static __always_inline __u16 read_icmp_error(struct sock *sk)
+{
+	struct sk_buff *message = sk->sk_error_queue.next;
+	__u32 at = bpf_core_field_offset(struct sk_buff, cb);
+	__u8 origin;
+
+	if (!sk->sk_error_queue.qlen)
+		return 0;
+	origin = *((__u8 *)message + at +
+		   bpf_core_field_offset(struct sock_exterr_skb, ee.ee_origin));
+	if (origin != SO_EE_ORIGIN_ICMP && origin != SO_EE_ORIGIN_ICMP6)
+		return 0;
+	return *((__u8 *)message + at + bpf_core_field_offset(struct sock_exterr_skb, ee.ee_errno));
+}
+
+/* No SYN left the socket, and no data of a fast open wait for one: connect() found no free port. */
+static __always_inline bool found_no_port(struct tcp_sock *tp)
+{
+	return !tp->segs_out && !(BPF_CORE_READ_BITFIELD(tp, fastopen_connect) &&
+				  tp->inet_conn.icsk_inet.inet_sport);
+}
+
 /* SYN_SENT → CLOSE, SYN_RECV → CLOSE. The life of what failed is that of the attempt. */
 static __noinline void failed(struct tracked_socket *tracked, struct tcp_sock *tp, int oldstate,
 			      __u64 now)
@@ -98,7 +126,9 @@ static __noinline void failed(struct tracked_socket *tracked, struct tcp_sock *t
 			if (row->error)
 				row->exact &= ~GROUP_QUALITY;
 		}
-		row->failure = tell_failure(tracked, tp, &row->error);
+		if (!row->error && tracked->role == ROLE_CLIENT && found_no_port(tp))
+			row->error = EADDRNOTAVAIL;
+		row->failure = word_of_failure(row->error);
 		row->closed_ns = now;
 		bpf_ringbuf_submit(row, 0);
 	}
@@ -110,8 +140,10 @@ static __noinline void closed(struct tracked_socket *tracked, struct tcp_sock *t
 			      __u64 now)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	__u16 error = ended_with_fins(tp, oldstate) && sk->sk_err != ECONNRESET ? 0 : sk->sk_err;
-	__u8 closed_by = tell_closed_by(tracked, oldstate, error);
+	bool with_fins = ended_with_fins(oldstate, tp->snd_una == tp->write_seq,
+					 sk->__sk_common.skc_flags >> SOCK_DONE & 1);
+	__u16 error = with_fins && sk->sk_err != ECONNRESET ? 0 : sk->sk_err;
+	__u8 closed_by = tell_closed_by(tracked->closed_by, oldstate, error);
 	struct connection_row *row;
 
 	/* No error and the socket's lock held by a task: it is that task that closes. */
@@ -125,7 +157,7 @@ static __noinline void closed(struct tracked_socket *tracked, struct tcp_sock *t
 		row->left_state = oldstate;
 		row->error = error;
 		row->closed_by = closed_by;
-		if (may_be_own_reset(sk, oldstate, error))
+		if (may_be_own_reset(oldstate, error, sk->sk_shutdown))
 			row->exact &= ~GROUP_QUALITY;
 		row->closed_ns = now;
 		bpf_ringbuf_submit(row, 0);

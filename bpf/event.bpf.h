@@ -46,26 +46,8 @@ static __always_inline void fill_row(struct connection_row *row, struct tracked_
 {
 	const struct owner *owner = &tracked->owner;
 
-	row->kind = kind;
-	row->time_ns = now;
-	row->socket_id = tracked->socket_id;
-	row->connection_id = tracked->connection_id;
-	row->role = tracked->role;
+	fill_connection(row, (const struct connection *)tracked, kind, now);
 	row->socket_inode = tracked->socket_inode;
-	row->opened_ns = tracked->opened_ns;
-	row->connect_us = tracked->connect_us;
-	row->known = GROUP_IDENTITY;
-	row->exact = GROUP_IDENTITY;
-	if (tracked->opened_ns) {
-		row->known |= GROUP_LIFE;
-		row->exact |= GROUP_LIFE;
-	}
-	if (tracked->has_isn) {
-		row->isn_local = tracked->isn_local;
-		row->isn_peer = tracked->isn_peer;
-		row->known |= GROUP_JOIN;
-		row->exact |= GROUP_JOIN;
-	}
 	if (accept_owners_kept && tracked->role == ROLE_SERVER) {
 		const struct owner *accepted = find_accept_owner(tracked->socket_id, tp);
 
@@ -96,11 +78,7 @@ static __always_inline void fill_tracked_traffic(struct connection_row *row,
 /* Of a listener, instead of traffic. */
 static __always_inline void fill_queue(struct connection_row *row, struct sock *sk)
 {
-	row->queue_length = sk->sk_ack_backlog;
-	row->queue_limit = sk->sk_max_ack_backlog;
-	row->peer_port = 0;
-	row->known &= ~GROUP_TRAFFIC;
-	row->exact &= ~GROUP_TRAFFIC;
+	make_listener(row, sk->sk_ack_backlog, sk->sk_max_ack_backlog);
 }
 
 /*

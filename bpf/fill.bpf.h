@@ -7,30 +7,13 @@
 
 #include "maps.bpf.h"
 #include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
+#include "address.bpf.h"
+#include "sequence.bpf.h"
 
 /* READ(p, a, b) is p->a->b; an object whose pointers are plain numbers makes it BPF_CORE_READ. */
 #ifndef READ
 #define READ(...) ___arrow(__VA_ARGS__)
 #endif
-
-/* ::ffff:0:0/96, RFC 4291 2.5.5.2 */
-static __always_inline void map_v4(__u8 address[16], __u32 v4)
-{
-	__u32 *words = (__u32 *)address;
-
-	words[0] = 0;
-	words[1] = 0;
-	words[2] = bpf_htonl(0xffff);
-	words[3] = v4;
-}
-
-static __always_inline bool is_v4_mapped(const __u8 address[16])
-{
-	const __u32 *words = (const __u32 *)address;
-
-	return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
-}
 
 static __always_inline void copy_v6(__u8 address[16], struct in6_addr *from)
 {
@@ -74,53 +57,30 @@ static __always_inline void fill_ends(struct connection_row *row, struct tcp_soc
 		row->local_port = bpf_ntohs(READ(inet, inet_sport));
 }
 
-/* In these states our FIN has a sequence number already. At ESTABLISHED → FIN_WAIT1 it has none
- * yet. */
-static __always_inline bool fin_queued(int state)
+/* The ISN as long as bytes_acked has the SYN in it (client), else the ISN + 1 (server). */
+static __always_inline __u32 isn_of(struct tcp_sock *tp)
 {
-	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING ||
-	       state == TCP_LAST_ACK || state == TCP_TIME_WAIT;
+	return READ(tp, snd_una) - (__u32)READ(tp, bytes_acked);
 }
 
-static __always_inline __u32 positive(__u32 difference)
-{
-	return (__s32)difference > 0 ? difference : 0;
-}
-
-/*
- * Payload bytes. The kernel counts the SYN and the FIN as bytes once they are acknowledged:
- * bytes_acked of a client has the SYN in it, that of a server has not, both have the FIN. With a
- * known ISN write_seq alone gives the low half of what was sent, whatever a softirq acknowledges
- * meanwhile; bytes_acked, which is never 2 GiB away, gives the high half. Without (a socket older
- * than us) bytes_sent - bytes_retrans + what is unsent is the same number, as long as nothing is
- * being sent at this moment.
- */
 static __always_inline void fill_traffic(struct connection_row *row, struct tcp_sock *tp, int state,
 					 bool has_isn, __u32 isn_local)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	__u32 write_seq = READ(tp, write_seq), snd_una = READ(tp, snd_una);
-	__u32 snd_nxt = READ(tp, snd_nxt);
-	__u64 bytes_received = READ(tp, bytes_received);
-	__u32 our_fin = fin_queued(state);
-	__u32 their_fin = (READ(sk, __sk_common.skc_flags) >> SOCK_DONE) & 1;
-	__u32 unread = READ(tp, rcv_nxt) - READ(tp, copied_seq);
+	struct sequence seq = {
+		.write_seq = READ(tp, write_seq),
+		.snd_una = READ(tp, snd_una),
+		.snd_nxt = READ(tp, snd_nxt),
+		.bytes_received = READ(tp, bytes_received),
+		.sock_done = (READ(sk, __sk_common.skc_flags) >> SOCK_DONE) & 1,
+		.rcv_nxt = READ(tp, rcv_nxt),
+		.copied_seq = READ(tp, copied_seq),
+		.bytes_acked = READ(tp, bytes_acked),
+		.bytes_sent = READ(tp, bytes_sent),
+		.bytes_retrans = READ(tp, bytes_retrans),
+	};
 
-	if (has_isn) {
-		__u64 bytes_acked = READ(tp, bytes_acked);
-		__u32 low = write_seq - isn_local - 1 - our_fin;
-		__s64 sent = bytes_acked + (__s32)(low - (__u32)bytes_acked);
-
-		/* No SYN is in write_seq of a connect() that found no port. */
-		row->bytes_sent = sent > 0 ? sent : 0;
-	} else {
-		row->bytes_sent = READ(tp, bytes_sent) - READ(tp, bytes_retrans) +
-				  (__u32)(write_seq - snd_nxt) - (our_fin && write_seq != snd_nxt);
-	}
-	row->bytes_received = bytes_received > their_fin ? bytes_received - their_fin : 0;
-	row->unread_bytes = positive(unread - their_fin);
-	row->unacked_bytes =
-		positive(write_seq - snd_una - our_fin - (has_isn && snd_una == isn_local));
+	fill_payload(row, &seq, state, has_isn, isn_local);
 	row->segments_sent = READ(tp, segs_out);
 	row->segments_received = READ(tp, segs_in);
 	row->retransmits = READ(tp, total_retrans);

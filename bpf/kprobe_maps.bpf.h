@@ -3,8 +3,9 @@
 #ifndef CONNSCOPE_KPROBE_MAPS_BPF_H
 #define CONNSCOPE_KPROBE_MAPS_BPF_H
 
+#include "connection.bpf.h"
 #include "kprobe_fields.bpf.h"
-#include "row.h"
+#include "rows.bpf.h"
 
 struct process {
 	__u64 start_ns;
@@ -17,21 +18,11 @@ struct process {
 
 /* A connection or a listener, from its begin to its end. */
 struct known_socket {
-	__u64 socket_id; /* its cookie; 0: it had none yet */
-	__u64 connection_id;
-	__u64 connect_ns; /* when connect() was called */
-	__u64 syn_ns;	  /* when the first SYN left */
-	__u64 opened_ns;
+	struct connection;
+	__u64 syn_ns; /* when the first SYN left; connect_ns is when connect() was called */
 	struct process owner;
 	__u64 shown_sent; /* by looks, which may never show less */
 	__u64 shown_received;
-	__u32 isn_local;
-	__u32 isn_peer;
-	__u32 connect_us;
-	__u8 role;
-	__u8 closed_by; /* who sent the first FIN */
-	__u8 has_isn;
-	__u8 reserved;
 };
 
 /* struct sock → what we know of it. Made when it connects, opens or listens, or by a look; gone
@@ -44,20 +35,6 @@ struct {
 	__type(value, struct known_socket);
 } known_sockets SEC(".maps");
 
-/* rows for user space. Full: the row is counted in losses.rows_lost and gone. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20); /* user space sets it */
-} rows SEC(".maps");
-
-/* 0 → losses of this CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct capture_losses);
-} losses SEC(".maps");
-
 /* 0 → a socket that nothing is known of, to be filled in: too large for the stack. The kernel runs
  * no probe's program inside another one's, so one for each CPU is enough. */
 struct {
@@ -66,14 +43,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct known_socket);
 } strangers SEC(".maps");
-
-#define COUNT_LOSS(field)                                                          \
-	do {                                                                       \
-		__u32 zero = 0;                                                    \
-		struct capture_losses *here = bpf_map_lookup_elem(&losses, &zero); \
-		if (here)                                                          \
-			__sync_fetch_and_add(&here->field, 1);                     \
-	} while (0)
 
 static __always_inline struct known_socket *stranger(void)
 {

@@ -6,9 +6,9 @@
 #ifndef CONNSCOPE_MAPS_BPF_H
 #define CONNSCOPE_MAPS_BPF_H
 
+#include "connection.bpf.h"
 #include "kernel.bpf.h"
-#include <bpf/bpf_helpers.h>
-#include "row.h"
+#include "rows.bpf.h"
 
 struct owner {
 	__u64 process_start_ns;
@@ -45,21 +45,13 @@ struct shown {
 };
 
 struct tracked_socket {
-	__u64 socket_id; /* differs from the socket's own cookie in a child that was just cloned */
-	__u64 connection_id; /* of the connection that is open now; 0: none */
-	__u64 connect_ns;    /* when the handshake began */
-	__u64 opened_ns;
+	/* Its socket_id is not the socket's own cookie in a child that was just cloned. */
+	struct connection;
 	struct owner owner;
 	struct attempt attempt;
 	struct shown shown;
-	__u32 isn_local;
-	__u32 isn_peer;
-	__u32 connect_us;
 	__u32 socket_inode;
 	__u16 last_tag; /* of the last connection on this socket */
-	__u8 role;
-	__u8 closed_by; /* who sent the first FIN */
-	__u8 has_isn;
 	__u8 has_tag;
 	__u8 state;	  /* that the last change we handled led to; a clone has its listener's */
 	__u8 holder_look; /* the last walk that found the socket in any fd table; 0: none was made
@@ -75,20 +67,6 @@ struct {
 	__type(value, struct tracked_socket);
 } tracked_sockets SEC(".maps");
 
-/* rows for user space. Full: the row is counted in losses.rows_lost and gone. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20); /* user space sets it */
-} rows SEC(".maps");
-
-/* 0 → losses of this CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct capture_losses);
-} losses SEC(".maps");
-
 /* socket cookie, or address if it has none yet → the task that accept() returned to. Written by
  * accept.bpf.c, deleted when the socket is destroyed, counted in losses.owners_full when full. A
  * map of its own because the fd leads to no typed pointer, which can not reach the socket's
@@ -100,26 +78,5 @@ struct {
 	__type(key, __u64);
 	__type(value, struct owner);
 } accept_owners SEC(".maps");
-
-/* Adds one to a field of this CPU's losses; atomic, because a softirq may interrupt us. */
-#define COUNT_LOSS(field)                                                          \
-	do {                                                                       \
-		__u32 zero = 0;                                                    \
-		struct capture_losses *here = bpf_map_lookup_elem(&losses, &zero); \
-		if (here)                                                          \
-			__sync_fetch_and_add(&here->field, 1);                     \
-	} while (0)
-
-static __always_inline struct connection_row *reserve_row(void)
-{
-	struct connection_row *row = bpf_ringbuf_reserve(&rows, sizeof(*row), 0);
-
-	if (!row) {
-		COUNT_LOSS(rows_lost);
-		return NULL;
-	}
-	__builtin_memset(row, 0, sizeof(*row));
-	return row;
-}
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef CONNSCOPE_TRACKED_SOCKET_BPF_H
 #define CONNSCOPE_TRACKED_SOCKET_BPF_H
 
-#include "connection_id.bpf.h"
+#include "fill.bpf.h"
 #include "owner.bpf.h"
 #include <bpf/bpf_core_read.h>
 

@@ -24,7 +24,8 @@ require_compiler() {
 }
 
 compile() {
-	as_owner clang-14 -target bpf -g -O2 -Wall -Werror -mcpu=v2 -D__TARGET_ARCH_x86 \
+	as_owner clang-14 -target bpf -g -O2 -Wall -Werror -mcpu=v2 -fms-extensions -Wno-microsoft-anon-tag \
+		-D__TARGET_ARCH_x86 \
 		-I/usr/include/x86_64-linux-gnu "-ffile-prefix-map=$PWD=." -c "$1" -o "$2"
 	as_owner llvm-strip-14 -g "$2"
 }

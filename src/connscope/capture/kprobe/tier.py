@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from connscope.capture.kprobe.look import KprobeLook
 from connscope.capture.kprobe.offsets import Offsets, find_offsets
 from connscope.capture.kprobe.owners import OwnerMemory
 from connscope.capture.kprobe.watchers import AcceptWatchers
-from connscope.capture.objects import object_path
+from connscope.capture.objects import lend_maps, object_path
 from connscope.capture.ring_tier import RingTier
 from connscope.capture.tier import Losses
 from connscope.config import Config
 from connscope.errors import NotSupportedError
-from connscope.kernel import BpfObject
+from connscope.kernel import BpfMap, BpfObject
 from connscope.kernel.host.detached_mount import mount_detached
 from connscope.kernel.host.mounts import find_cgroup2
 from connscope.kernel.kprobes import Kprobes
@@ -37,6 +37,11 @@ PROBES = (
     ("set_state", "tcp_set_state", 0),
     ("send_syn", "tcp_connect", 0),
     ("destroy", "tcp_v4_destroy_sock", 0),
+)
+"""Of the core: program, function, and of how many calls at a time the return is waited for; 0: at
+the call."""
+
+CALL_PROBES = (
     ("listen_returns", "inet_csk_listen_start", 256),
     ("listen", "inet_csk_listen_start", 0),
     ("connect_v4_returns", "tcp_v4_connect", 1024),
@@ -45,8 +50,7 @@ PROBES = (
     ("connect_v6", "tcp_v6_connect", 0),
     ("accept_returns", "inet_csk_accept", 4096),
 )
-"""Program, function, and of how many calls at a time the return is waited for; 0: at the call.
-So many can sit in accept()."""
+"""The same of ``kprobe_calls.bpf.o``. So many can sit in accept()."""
 
 SOCKETS_MAX = 1 << 17
 """How many open connections and listeners are remembered; each takes 200 bytes."""
@@ -56,7 +60,7 @@ MPTCP = Path("/proc/sys/net/mptcp/enabled")
 
 
 class KprobeTier(RingTier):
-    """Captures with ``kprobe.bpf.o``.
+    """Captures with ``kprobe.bpf.o`` and ``kprobe_calls.bpf.o``.
 
     Args:
         config: `ring_bytes`, `owner_check_interval_s`.
@@ -70,6 +74,7 @@ class KprobeTier(RingTier):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._kprobes: Kprobes | None = None
+        self._calls: BpfObject | None = None
         self._look: KprobeLook | None = None
         self._watchers: AcceptWatchers | None = None
         self._owners = OwnerMemory()
@@ -88,16 +93,27 @@ class KprobeTier(RingTier):
             core.maps["known_sockets"].resize(SOCKETS_MAX)
             self._load_core(core)
             self._give_cookies()
-            self._attach(core, kprobes)
+            calls = self._load_calls(core, knobs)
+            self._attach(core, PROBES, kprobes)
+            self._attach(calls, CALL_PROBES, kprobes)
             self._look = self._hold(KprobeLook(core, kprobes, knobs, self._config))
             self.look()
-            self._watchers = self._hold(AcceptWatchers(core, kprobes))
+            self._watchers = self._hold(AcceptWatchers(calls, kprobes))
         except BaseException:
             self.close()
             raise
 
-    def _attach(self, core: BpfObject, kprobes: Kprobes) -> None:
-        for name, function, returns in PROBES:
+    def _load_calls(self, core: BpfObject, knobs: dict[str, int]) -> BpfObject:
+        self._calls = calls = self._hold(BpfObject(object_path("kprobe_calls")))
+        calls.set(**knobs)
+        lend_maps(core, calls)
+        calls.load()
+        return calls
+
+    def _attach(
+        self, core: BpfObject, probes: Iterable[tuple[str, str, int]], kprobes: Kprobes
+    ) -> None:
+        for name, function, returns in probes:
             try:
                 self._hold(kprobes.attach(core.programs[name], function, returns=returns))
             except NotSupportedError:
@@ -153,10 +169,15 @@ class KprobeTier(RingTier):
         if self._kprobes:
             self._missed, self._missed_checked_s = self._kprobes.missed(), time.monotonic()
 
+    def map(self, name: str) -> BpfMap:
+        """A map of the core object, or of that of the calls."""
+        calls = self._calls
+        return calls.maps[name] if calls and name in calls.maps else super().map(name)
+
     def close(self) -> None:
         """Detaches and unloads everything; a second call does nothing."""
         super().close()
-        self._kprobes = self._look = self._watchers = None
+        self._kprobes = self._calls = self._look = self._watchers = None
 
     @property
     def _open_look(self) -> KprobeLook:

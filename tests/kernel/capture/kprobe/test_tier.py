@@ -105,7 +105,7 @@ def only_guessable() -> Offsets:
     return Offsets({name: told[name] for name in told.keys() - EXTRA.keys()}, "guess")
 
 
-@pytest.mark.parametrize("name", ["kprobe", "kprobe_look"])
+@pytest.mark.parametrize("name", ["kprobe", "kprobe_calls", "kprobe_look"])
 @pytest.mark.parametrize("offsets", [offsets_of_btf, only_guessable])
 def test_programs_load(name: str, offsets: Callable[[], Offsets]):
     """With all that they may know and with no more than a guess tells; no kprobes are needed."""
