@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,8 @@ PROC = Path("/proc")
 HERE = Path("/proc/thread-self/ns/net")
 REST_S = 0.1
 SHARE = 100
-"""After a reading comes a rest: so many times as long as it took, but no less than `REST_S`."""
+"""After a reading, or a search for processes, comes a rest: so many times as long as it took, but
+no less than `REST_S`."""
 NAMESPACES_MAX = 4096
 
 Addresses = npt.NDArray[np.uint32]
@@ -49,11 +50,20 @@ def read_namespace(inode: int, path: Path) -> Addresses | None:
         return None
 
 
+def _own_namespace() -> int:
+    """Its inode; 0 where there is no proc file system."""
+    try:
+        return HERE.stat().st_ino
+    except OSError:
+        return 0
+
+
 class Broadcasts:
     """Remembers the broadcast addresses of the namespaces that rows come from.
 
     A namespace is read when its first row comes, then again and again, in a hundredth of the time
-    at most. One that can not be read any more, because it has ended, keeps the last that was known.
+    at most, and as much again is spent to find those that no row has a process of. One that can not
+    be read any more, because it has ended, keeps the last that was known.
 
     Args:
         proc: where processes are.
@@ -70,7 +80,7 @@ class Broadcasts:
         self._proc, self._clock, self._read = proc, clock, read
         self._known = dict[int, Addresses]()  # those asked for last are last
         self._keys = np.empty(0, np.uint64)
-        self._due_s = clock()
+        self._due_s = self._search_due_s = clock()
 
     def mark(self, rows: Rows) -> None:
         """Writes into each UDP row of IPv4 whether it has one, see `mark_broadcasts`."""
@@ -95,16 +105,17 @@ class Broadcasts:
         wanted = {inode: pid for inode, pid in asked.items() if is_due or inode not in self._known}
         if wanted:
             found = self._by_process(wanted)
-            if is_due and wanted.keys() - found.keys():
-                found |= self._by_search(wanted.keys() - found.keys())
-            self._take(asked, found)
+            self._take(asked, found | self._by_search(wanted.keys() - found.keys()))
         if is_due:
-            now_s = self._clock()
-            self._due_s = now_s + max(REST_S, SHARE * (now_s - began_s))
+            self._due_s = self._end_of_rest(began_s)
+
+    def _end_of_rest(self, began_s: float) -> float:
+        now_s = self._clock()
+        return now_s + max(REST_S, SHARE * (now_s - began_s))
 
     def _by_process(self, wanted: Mapping[int, int]) -> dict[int, Addresses]:
         """By our own place, or by that of the process that a row has."""
-        own = HERE.stat().st_ino
+        own = _own_namespace()
         paths = {
             inode: HERE if inode == own else self._proc / str(pid) / "ns/net"
             for inode, pid in wanted.items()
@@ -112,13 +123,18 @@ class Broadcasts:
         }
         return self._read_all(paths)
 
-    def _by_search(self, wanted: Iterable[int]) -> dict[int, Addresses]:
-        """By any process, or any mount."""
+    def _by_search(self, wanted: Collection[int]) -> dict[int, Addresses]:
+        """By any process, or any mount; nothing while a search rests."""
+        began_s = self._clock()
+        if not wanted or began_s < self._search_due_s:
+            return {}
         try:
             paths = find_network_namespaces(self._proc)
         except OSError:
-            return {}
-        return self._read_all({inode: paths[inode] for inode in wanted if inode in paths})
+            paths = {}
+        found = self._read_all({inode: paths[inode] for inode in wanted if inode in paths})
+        self._search_due_s = self._end_of_rest(began_s)
+        return found
 
     def _read_all(self, paths: Mapping[int, Path]) -> dict[int, Addresses]:
         read = {inode: self._read(inode, path) for inode, path in paths.items()}

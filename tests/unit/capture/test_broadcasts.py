@@ -119,6 +119,45 @@ def test_namespace_that_has_ended_keeps_what_was_known(kernel: Kernel):
     assert kernel.reads == [7, 7]
 
 
+@pytest.fixture
+def elsewhere(kernel: Kernel, tmp_path: Path) -> int:
+    """A namespace that has a process, but not the one of the row; its inode."""
+    place = tmp_path / "55/ns/net"
+    place.parent.mkdir(parents=True)
+    place.touch()
+    (place.parent / "mnt").touch()
+    (tmp_path / "55/mountinfo").touch()
+    inode = place.stat().st_ino
+
+    def read(asked: int, path: Path):
+        kernel.reads.append(asked)
+        if path != place:
+            return None
+        kernel.now_s += kernel.read_s
+        return np.array([int(IPv4Address(NETWORK))], np.uint32)
+
+    kernel.broadcasts = Broadcasts(tmp_path, lambda: kernel.now_s, read)
+    return inode
+
+
+def test_namespace_is_found_by_any_process(kernel: Kernel, elsewhere: int):
+    """That of the row may have ended, or have gone to another namespace."""
+    assert kernel.names(flow(elsewhere, NETWORK)) == [True]
+    assert kernel.reads == [elsewhere, elsewhere]
+
+
+def test_searches_take_a_hundredth_of_the_time(kernel: Kernel, elsewhere: int):
+    """Also if a new namespace asks for one each time."""
+    kernel.read_s = 0.5
+    searches = 0
+    for inode in range(1, 1001):
+        before = kernel.now_s
+        kernel.names(flows((elsewhere + inode, "10.1.2.1", NETWORK), (elsewhere, NETWORK, NETWORK)))
+        searches += kernel.now_s > before
+        kernel.now_s += 1
+    assert searches == pytest.approx(1000 / (SHARE * kernel.read_s), abs=2)
+
+
 def test_namespaces_are_forgotten(kernel: Kernel):
     """Those that nothing came from for longest, once there are too many."""
     kernel.networks = dict.fromkeys(range(1, NAMESPACES_MAX + 3), NETWORK)
