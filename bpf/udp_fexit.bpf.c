@@ -2,8 +2,9 @@
 /*
  * Counts UDP calls where fexit may be loaded: the functions that send and receive return with how
  * much, and still have the message with the name in it. No other protocol passes here, no cgroup
- * program is needed, and 5.19 will do instead of 6.3. (Before ec095263a965, "net: remove noblock
- * parameter from recvmsg() entities", 5.19, the functions that receive had one argument more.)
+ * program is needed, and 5.17 will do instead of 6.3: since then a program may ask by number for
+ * what a function was given and returned. Those that receive have had three signatures (see
+ * received).
  *
  * Unlike a tracepoint's, these programs may be preempted, and the kernel runs none inside itself: a
  * call of another task in just that moment is missed. The kernel counts those, and so do we.
@@ -122,20 +123,33 @@ static __always_inline void sent(struct sock *sk, struct msghdr *msg, int length
 		count_refusal(sk, &key, -length);
 }
 
-static __always_inline void received(struct sock *sk, struct msghdr *msg, int flags, int length)
+/*
+ * The fourth argument is the flags. Until ec095263a965 ("net: remove noblock parameter from
+ * recvmsg() entities", 5.19) it was the fifth of six; since 8341c989ac77 ("net: remove addr_len
+ * argument of recvmsg() handlers", 7.1) it is the last. So neither it nor what is returned has one
+ * place.
+ */
+static __always_inline int received(__u64 *ctx, struct sock *sk, struct msghdr *msg)
 {
+	__u64 flags = 0, returned = 0;
 	struct flow_key key = {};
+	int length;
 
+	if (bpf_get_func_arg(ctx, bpf_get_func_arg_cnt(ctx) > 5 ? 4 : 3, &flags) ||
+	    bpf_get_func_ret(ctx, &returned))
+		return 0;
+	length = returned;
 	if (length < 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || !is_udp(sk))
-		return;
+		return 0;
 	/* Nothing, and no datagram either. */
 	if (!length && sk->sk_shutdown & RCV_SHUTDOWN)
-		return;
+		return 0;
 	key.socket_id = cookie_of(sk);
 	if (named_peer(msg, &key) || connected_peer(sk, &key))
 		count_datagram(sk, &key, RECEIVED, length, hint_of(&key));
 	else
 		count_nameless(sk, &key, length);
+	return 0;
 }
 
 SEC("fexit/udp_sendmsg")
@@ -196,19 +210,15 @@ int BPF_PROG(sendpage, struct sock *sk, struct page *page, int offset, unsigned 
 }
 
 SEC("fexit/udp_recvmsg")
-int BPF_PROG(recvmsg4, struct sock *sk, struct msghdr *msg, unsigned long size, int flags,
-	     int *name_length, int length)
+int BPF_PROG(recvmsg4, struct sock *sk, struct msghdr *msg)
 {
-	received(sk, msg, flags, length);
-	return 0;
+	return received(ctx, sk, msg);
 }
 
 SEC("fexit/udpv6_recvmsg")
-int BPF_PROG(recvmsg6, struct sock *sk, struct msghdr *msg, unsigned long size, int flags,
-	     int *name_length, int length)
+int BPF_PROG(recvmsg6, struct sock *sk, struct msghdr *msg)
 {
-	received(sk, msg, flags, length);
-	return 0;
+	return received(ctx, sk, msg);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

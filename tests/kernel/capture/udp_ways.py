@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import TypeAlias
 
+from connscope.capture.btf.tier import BtfTier
+from connscope.capture.kprobe.tier import KprobeTier
 from connscope.capture.objects import object_path
+from connscope.config import Config
 from connscope.errors import KernelError
 from connscope.kernel import BpfObject
 
-__all__ = ("WAYS_HERE",)
+__all__ = ("WAYS_HERE", "Counting")
+
+Counting: TypeAlias = Callable[[Config], BtfTier | KprobeTier]
+"""Makes a tier that counts flows."""
 
 IS_GUEST = os.environ.get("TEST_FEXIT") == "1"
 """Another kernel, which may lack one of them; elsewhere what does not load is a failure."""
@@ -31,8 +39,7 @@ def _loads(name: str, without: tuple[str, ...] = ()) -> bool:
 
 
 def _ways() -> list[str]:
-    """Of a guest those that load: 6.12 has only fexit, 7.3 has only tracepoints, because there the
-    functions that receive lost an argument."""
+    """Of a guest those that load: 6.1 and 6.12 have only fexit."""
     if not IS_GUEST:
         return ["udp_calls"]
     has_fexit = _loads("udp_fexit") or _loads("udp_fexit", SENDPAGE)
