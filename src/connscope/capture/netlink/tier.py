@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connscope.capture.broadcasts import Broadcasts
+from connscope.capture.conntrack.watch import ConntrackWatch
 from connscope.capture.inheritance import give_listeners_owner
 from connscope.capture.netlink.homes import Home, Homes
 from connscope.capture.netlink.memory import SocketMemory
@@ -42,19 +43,21 @@ MINISOCKET_STATES = 1 << State.SYN_RECV | 1 << State.TIME_WAIT | 1 << State.FIN_
 class NetlinkTier(OpenedTier):
     """Captures the closes of TCP connections, with their bytes, and looks at TCP and UDP sockets.
 
+    With `udp` it also tells of UDP flows, in namespaces in which conntrack follows them.
+
     `connection_id` is the socket's cookie. What other tiers add to it, the ISN, is not told by
     sock_diag, so two connections of one socket, one after the other, have the same.
 
     A namespace that has no process and no mount any more is kept until the next look.
 
     Args:
-        config: `netlink_receive_bytes`, `owner_check_interval_s`.
+        config: `netlink_receive_bytes`, `owner_check_interval_s`, `udp`.
         hears_news: else only looks are taken.
         protocols: that looks are taken at.
 
     Attributes:
         tier: of all rows.
-        kinds: what `events` can tell.
+        kinds: what `events` can tell of TCP, and ``idle`` if UDP flows are told; those open too.
     """
 
     tier = Tier.NETLINK
@@ -75,6 +78,7 @@ class NetlinkTier(OpenedTier):
         self._lost = self._lost_untold = 0
         self._dropped = 0
         self._has_tcp, self._has_udp = (each in protocols for each in Protocol)
+        self._flows = ConntrackWatch(self.tier) if config.udp and hears_news else None
 
     def open(self) -> None:
         """Hears of closes from now on, in all namespaces that may be entered; takes a first look.
@@ -85,10 +89,12 @@ class NetlinkTier(OpenedTier):
             NotSupportedError: this kernel has no sock_diag for TCP.
             FailedError: it was tried and failed.
         """
-        self._homes = homes = Homes(self._receive_bytes)
+        self._homes = homes = Homes(self._receive_bytes, follows_udp=self._flows is not None)
         try:
             if not any(home.news for home in homes):
                 self.kinds = frozenset()
+            if any(home.udp.is_open for home in homes):
+                self.kinds |= {Kind.IDLE, Kind.LOST}
             self.look()
         except BaseException:
             self.close()
@@ -110,6 +116,8 @@ class NetlinkTier(OpenedTier):
             said.append("only processes of this pid namespace are known, by its own pids")
         if not self._has_udp:
             said.append("UDP sockets are not seen: the kernel has no udp_diag")
+        if self._flows:
+            said += self._flows.limits([home.udp for home in homes])
         return tuple(said)
 
     def look(self) -> Rows:
@@ -125,6 +133,8 @@ class NetlinkTier(OpenedTier):
         rows = np.concatenate(parts) if parts else np.empty(0, ROW)
         known = self._memory.remember(rows).copy()  # of an estimate nothing is remembered
         give_listeners_owner(known)
+        if self._flows:
+            known = self._flows.look([home.udp for home in self._open_homes], known)
         self._broadcasts.mark(known)
         return known
 
@@ -187,12 +197,13 @@ class NetlinkTier(OpenedTier):
 
     def _hear(self, home: Home) -> int:
         """Makes rows of a batch of what is waiting in a namespace; of how many messages."""
+        heard = self._hear_flows(home)
         if not home.news:
-            return 0
+            return heard
         sockets = home.news.read(BATCH_ROWS)
         self._dropped += home.news.dropped()
         if not len(sockets):
-            return 0
+            return heard
         known = self._memory.recall(_cookies(sockets), home.inode, sockets["diag"]["local_port"])
         fresh, time_ns = ~known.is_told, boottime_ns()
         wiped, connected = was_wiped(sockets), was_connection(sockets)
@@ -205,7 +216,16 @@ class NetlinkTier(OpenedTier):
         unseen = fresh & wiped & connected & ~known.where
         self._lost_untold += int((unseen | known.is_told).sum())
         self._waiting = np.concatenate((self._waiting, rows, remembered))
-        return len(sockets)
+        return max(len(sockets), heard)
+
+    def _hear_flows(self, home: Home) -> int:
+        if not self._flows:
+            return 0
+        rows, heard = self._flows.hear(home.udp)
+        self._lost_untold += self._flows.take_dropped()
+        self._broadcasts.mark(rows)
+        self._waiting = np.concatenate((self._waiting, rows))
+        return heard
 
     def _answer_loss(self) -> None:
         dropped, self._dropped = self._dropped, 0

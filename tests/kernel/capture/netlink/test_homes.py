@@ -18,9 +18,7 @@ def test_process_that_has_moved_since_is_no_way_in(monkeypatch: pytest.MonkeyPat
     with Namespace() as left, Homes(RECEIVE_BYTES) as homes:
         known = {home.inode for home in homes}
         found = {**find_network_namespaces(), left.inode: Path("/proc/self/ns/net")}
-        monkeypatch.setattr(
-            "connscope.capture.netlink.homes.find_network_namespaces", lambda: found
-        )
+        monkeypatch.setattr("connscope.capture.homes.find_network_namespaces", lambda: found)
         homes.refresh()
 
         assert left.inode not in {home.inode for home in homes}

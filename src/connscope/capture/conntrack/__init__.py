@@ -1,0 +1,1 @@
+"""UDP flows as conntrack tells them, for tiers that have no way into the kernel's own calls."""
