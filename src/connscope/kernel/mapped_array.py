@@ -54,6 +54,20 @@ class MappedArray(Resource):
         copied = values.copy() if where is None else values[where]
         return copied.view(self.dtype)
 
+    def column(self, count: int, *path: str) -> npt.NDArray[Any]:
+        """One field of the first `count` values as it is now; the rest of them is not read.
+
+        Args:
+            count: of values.
+            path: the name of the field, or of fields within fields.
+        """
+        if self._values is None:
+            raise UsageError("the array is closed")
+        values = self._values[:count].view(self.dtype)
+        for name in path:
+            values = values[name]
+        return values.copy()
+
     def close(self) -> None:
         """Unmaps it; a second call does nothing."""
         self._values = None
