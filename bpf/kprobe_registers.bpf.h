@@ -9,10 +9,14 @@
 #if defined(__TARGET_ARCH_x86)
 #define ARGUMENT_1 14 /* rdi */
 #define ARGUMENT_2 13 /* rsi */
+#define ARGUMENT_4 11 /* rcx */
+#define ARGUMENT_5 9  /* r8 */
 #define RESULT	   10 /* rax */
 #elif defined(__TARGET_ARCH_arm64)
 #define ARGUMENT_1 0 /* x0 */
 #define ARGUMENT_2 1
+#define ARGUMENT_4 3
+#define ARGUMENT_5 4
 #define RESULT	   0
 #endif
 

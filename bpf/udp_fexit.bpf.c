@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "udp_hint.bpf.h"
+#include "udp_name.bpf.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct msghdr {
@@ -27,14 +28,6 @@ struct page;
 const volatile __u32 has_sendpage = 0;
 
 #define MSG_MORE 0x8000
-
-/* struct sockaddr_in and, beyond its first eight bytes, struct sockaddr_in6. */
-struct name {
-	__u16 family;
-	__u16 port;
-	__u32 v4;
-	__u8 v6[16];
-};
 
 struct last_send {
 	struct flow_key key;
@@ -58,25 +51,7 @@ static __always_inline struct last_send *last_send_of_current(__u64 flags)
 /* The peer that the message names; false if it names none. */
 static __always_inline bool named_peer(struct msghdr *msg, struct flow_key *key)
 {
-	void *from = msg->msg_name;
-	struct name name = {};
-	__u32 size = sizeof(name);
-
-	if (!from)
-		return false;
-	if (bpf_probe_read_kernel(&name, 8, from))
-		return false;
-	if (name.family == AF_INET6) {
-		if (bpf_probe_read_kernel(&name, size, from))
-			return false;
-		__builtin_memcpy(key->peer_address, name.v6, 16);
-	} else if (name.family == AF_INET || !name.family) { /* AF_UNSPEC may send IPv4 */
-		map_v4(key->peer_address, name.v4);
-	} else {
-		return false;
-	}
-	key->peer_port = bpf_ntohs(name.port);
-	return true;
+	return read_name(msg->msg_name, key);
 }
 
 /*

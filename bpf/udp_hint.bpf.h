@@ -5,9 +5,6 @@
 
 #include "udp_typed.bpf.h"
 
-#define MSG_PEEK     0x2
-#define MSG_ERRQUEUE 0x2000
-
 /*
  * By local port, and by the hash of a flow's key. An array needs no call into the kernel, which is
  * most of the price of a datagram: plain calls on connected sockets are counted without any.

@@ -17,12 +17,14 @@
 #include <bpf/bpf_helpers.h>
 #include "row.h"
 
-#define IPPROTO_UDP 17
-#define BLOCK_SLOTS 256 /* slots that share one mark in flow_blocks */
-#define EACCES	    13
-#define ENONET	    64
-#define ENOPROTOOPT 92
-#define EHOSTDOWN   112
+#define IPPROTO_UDP  17
+#define BLOCK_SLOTS  256 /* slots that share one mark in flow_blocks */
+#define MSG_PEEK     0x2
+#define MSG_ERRQUEUE 0x2000
+#define EACCES	     13
+#define ENONET	     64
+#define ENOPROTOOPT  92
+#define EHOSTDOWN    112
 
 enum direction {
 	SENT,
