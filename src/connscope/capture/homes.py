@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -68,6 +69,8 @@ class NamespaceHomes(Resource, Generic[Home]):
         self._make = make
         self._homes = dict[int, Home]()
         self._wakes = select.epoll()
+        self._closing = os.eventfd(0)
+        self._wakes.register(self._closing, select.EPOLLIN)
         self._watched = dict[int, tuple[int, ...]]()
         self.refused = 0
         self._refusals = list[KernelError]()
@@ -125,12 +128,19 @@ class NamespaceHomes(Resource, Generic[Home]):
         return iter(tuple(self._homes.values()))
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Waits for news of any; False when the time is over."""
-        return bool(self._wakes.poll(timeout_s))
+        """Waits for news of any; False when the time is over, or somebody has closed it."""
+        if self._wakes.closed:
+            return False
+        found = self._wakes.poll(timeout_s)
+        return bool(found) and all(descriptor != self._closing for descriptor, _ in found)
 
     def close(self) -> None:
         """Lets go of all; a second call does nothing."""
+        if self._wakes.closed:
+            return
+        os.eventfd_write(self._closing, 1)
         for home in self._homes.values():
             home.close()
         self._homes = {}
         self._wakes.close()
+        os.close(self._closing)

@@ -58,6 +58,7 @@ class ConntrackHome(NamespaceHome):
         refusal: why it is not heard; None if it is, or nobody wants it.
         has_flows: some have been told.
         counts: the last of them came with their bytes.
+        look_failure: why the last look did not show them; None if it did.
     """
 
     def __init__(self, inode: int, receive_bytes: int) -> None:
@@ -70,6 +71,7 @@ class ConntrackHome(NamespaceHome):
         self.refusal: KernelError | None = None
         self.has_flows = False
         self.counts = True
+        self.look_failure: KernelError | None = None
 
     def complete(self) -> None:
         """Hears of flows from now on; the thread is in the namespace. Where it can not, it says
@@ -120,14 +122,16 @@ class ConntrackHome(NamespaceHome):
         return self._rows(flows, is_news=True), len(flows), self._sockets.news.dropped()
 
     def look(self) -> Rows:
-        """Rows of the flows that there are.
-
-        Raises:
-            KernelError: conntrack does not answer.
-        """
+        """Rows of the flows that there are; where conntrack does not answer `look_failure` says
+        why."""
+        self.look_failure = None
         if not self._sockets:
             return np.empty(0, ROW)
-        flows = self._sockets.dump.read()
+        try:
+            flows = self._sockets.dump.read()
+        except KernelError as error:
+            self.look_failure = error
+            return np.empty(0, ROW)
         if len(flows):
             self.counts = bool(flows["has_counters"].all())
         self._read_addresses()

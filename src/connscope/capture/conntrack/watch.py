@@ -11,7 +11,6 @@ from connscope.capture.conntrack.home import ConntrackHome
 from connscope.capture.conntrack.memory import FlowMemory
 from connscope.capture.conntrack.owners import KnownSockets, keys_of_ends
 from connscope.capture.tier import BATCH_ROWS
-from connscope.errors import KernelError
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Group, Kind, Protocol, Role, Tier
 
@@ -100,10 +99,7 @@ class ConntrackWatch:
         self._sockets = KnownSockets(sockets)
         parts = [NOTHING]
         for home in homes:
-            try:
-                rows = home.look()
-            except KernelError:
-                continue  # its events go on, or say why not
+            rows = home.look()
             parts.append(rows[self._give_owners(rows, home.are_for_groups(rows))])
         flows = np.concatenate(parts)
         flows["tier"] = self._tier
@@ -125,6 +121,10 @@ class ConntrackWatch:
         if refusals:
             where = _where(len(refusals), len(homes))
             said.append(f"short UDP flows are not seen{where}: {refusals[0].reason}")
+        failures = [home.look_failure for home in homes if home.look_failure]
+        if failures:
+            where = _where(len(failures), len(homes))
+            said.append(f"UDP flows are not in looks{where}: {failures[0].reason}")
         if silent := sum(not home.follows for home in heard):
             said.append(
                 f"short UDP flows are not seen{_where(silent, len(homes))}: conntrack has followed "

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from connscope.capture.broadcasts import Broadcasts
+from connscope.capture.procfs.flows import FlowsToo
 from connscope.capture.procfs.passes import NOTHING, PassResult, ProcfsPasses
 from connscope.capture.tier import Losses, OpenedTier
 from connscope.config import Config
@@ -21,23 +22,24 @@ __all__ = ("ProcfsTier", "next_period_s")
 
 FOREGROUND_TICK_S = 0.001
 FEATURE = "reading /proc"
-ALWAYS = (
-    "what opens and closes between two looks is not seen: /proc tells no events",
-    "bytes, round trip times, retransmits and when a connection opened are not in /proc",
-)
+NO_EVENTS = "what opens and closes between two looks is not seen: /proc tells no events"
+NO_COUNTERS = "bytes, round trip times, retransmits and when a connection opened are not in /proc"
 
 
 class ProcfsTier(OpenedTier):
     """Shows what exists at the time of a look: sockets, listeners, their processes; TCP and UDP.
 
+    With `udp` it also tells of UDP flows, in namespaces in which conntrack follows them.
+
     Args:
-        config: the ``procfs_`` keys, `proc_root`, `owner_check_interval_s`.
+        config: the ``procfs_`` keys, `proc_root`, `owner_check_interval_s`; for flows `udp` and
+            `netlink_receive_bytes`.
         proc_root: stands for that of the configuration.
         background: False: a look is a pass of its own, for somebody who waits. True: a thread makes
             passes at a low rate all the time, and a look gives what the last one found.
 
     Attributes:
-        kinds: of the rows that `events` gives: none.
+        kinds: what `events` can tell of TCP, nothing, and ``idle`` if UDP flows are told.
         passes: how many passes were finished.
         late_passes: how many of those took longer than `procfs_warn_s`.
         last: what the last pass found, with its counters.
@@ -57,6 +59,7 @@ class ProcfsTier(OpenedTier):
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: OSError | None = None
+        self._flows: FlowsToo | None = None
         self.last = NOTHING
         self.passes = self.late_passes = 0
 
@@ -70,6 +73,10 @@ class ProcfsTier(OpenedTier):
             reason = f"no process is in {self._proc}: mount proc there, or set proc_root"
             raise NotSupportedError(FEATURE, reason)
         self._closed = threading.Event()
+        if self._config.udp:
+            self._flows = FlowsToo(self._config.netlink_receive_bytes, self._broadcasts)
+            if self._flows.is_open:
+                self.kinds = frozenset((Kind.IDLE, Kind.LOST))
         tick_s = self._config.procfs_period_min_s if self._background else FOREGROUND_TICK_S
         self._pace = Pace(self._config.procfs_fds_per_tick, tick_s)
         if self._background:
@@ -108,6 +115,8 @@ class ProcfsTier(OpenedTier):
         """
         found = self._current().sockets
         rows = found.copy() if self._background else found
+        if self._flows:
+            rows = self._flows.look(rows)
         self._broadcasts.mark(rows)
         return rows
 
@@ -143,7 +152,9 @@ class ProcfsTier(OpenedTier):
     @property
     def limits(self) -> tuple[str, ...]:
         """What is missing here, a sentence each; of the last pass if it may be otherwise."""
-        last, found = self.last, list(ALWAYS)
+        last, flows = self.last, self._flows
+        of_tcp = "of TCP, " if flows and flows.is_open else ""
+        found = [of_tcp + NO_EVENTS, of_tcp + NO_COUNTERS, *(flows.limits if flows else ())]
         if last.refused:
             found.append(
                 f"{last.refused} processes do not let us read their descriptors, so their sockets "
@@ -169,21 +180,25 @@ class ProcfsTier(OpenedTier):
         return tuple(found)
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Waits; there are no events, so it is False when the time is over or the tier closed."""
+        """Waits for UDP flows; False when the time is over or the tier closed."""
+        if self._flows and self._flows.is_open:
+            return self._flows.wait(timeout_s)
         self._closed.wait(timeout_s)
         return False
 
     def events(self) -> Rows:
-        """None: /proc tells no events."""
-        return np.empty(0, ROW)
+        """UDP flows, if they are told: /proc tells no events."""
+        return self._flows.events() if self._flows else np.empty(0, ROW)
 
     def losses(self) -> Losses:
-        """None: what is missing here was never told; see `limits`."""
-        return Losses()
+        """Of UDP flows: what else is missing here was never told; see `limits`."""
+        return Losses(rows=self._flows.lost if self._flows else 0)
 
     def close(self) -> None:
         """Stops the pass that is under way; a second call does nothing."""
         self._closed.set()
+        if self._flows:
+            self._flows.close()
         if pace := self._pace:
             pace.stop()
         thread = self._thread
