@@ -124,7 +124,7 @@ struct connection_row {
 	__u8 owner_evidence;
 	__u8 failure;
 	__u8 closed_by;
-	__u8 left_state; /* closed: the state before CLOSE */
+	__u8 left_state; /* closed: the state before CLOSE; of UDP written by user space: cast.py */
 };
 
 _Static_assert(sizeof(struct connection_row) == 224, "the row is 224 bytes in columns.py too");
