@@ -1,4 +1,4 @@
-"""The programs that are compared: ``connscope trace`` and libbpf-tools' ``tcplife``."""
+"""The programs that are compared: ``connscope trace``, libbpf-tools' ``tcplife``, ``tcptracer``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ __all__ = (
     "TracingProgram",
     "connscope_command",
     "tcplife",
+    "tcptracer",
     "tracing_environment",
 )
 
@@ -66,9 +67,16 @@ class TracingProgram(Resource):
     Args:
         command: with its arguments.
         is_ready: asked until it is true; gets the pid and what was written to stderr so far.
+        start_timeout_s: more where the machine is emulated.
     """
 
-    def __init__(self, command: list[str], is_ready: Callable[[int, str], bool]) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        is_ready: Callable[[int, str], bool],
+        start_timeout_s: float = START_TIMEOUT_S,
+    ) -> None:
+        self._start_timeout_s = start_timeout_s
         self._folder = tempfile.TemporaryDirectory(prefix="connscope-bench-")
         self.output = Path(self._folder.name, "output")
         self._errors = Path(self._folder.name, "errors")
@@ -87,7 +95,7 @@ class TracingProgram(Resource):
             raise
 
     def _wait_until_ready(self, is_ready: Callable[[int, str], bool]) -> None:
-        end = time.monotonic() + START_TIMEOUT_S
+        end = time.monotonic() + self._start_timeout_s
         while not is_ready(self.pid, self.said()):
             if self._process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{self._process.args!r} did not start: {self.said()}")
@@ -104,8 +112,12 @@ class TracingProgram(Resource):
 
     def cpu_s(self) -> float:
         """User and system time of the process so far."""
+        return sum(self.cpu_parts_s())
+
+    def cpu_parts_s(self) -> tuple[float, float]:
+        """User time, system time of the process so far."""
         after_name = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(after_name[11]) + int(after_name[12])) / TICKS_PER_S
+        return int(after_name[11]) / TICKS_PER_S, int(after_name[12]) / TICKS_PER_S
 
     def settle(self) -> None:
         """Waits until it has written all that it is going to write."""
@@ -132,8 +144,9 @@ class TracingProgram(Resource):
 class TraceProgram(TracingProgram):
     """``connscope trace`` with JSON output, and the options given."""
 
-    def __init__(self, *options: str) -> None:
-        super().__init__(connscope_command("trace", "-o", "json", *options), _has_announced)
+    def __init__(self, *options: str, start_timeout_s: float = START_TIMEOUT_S) -> None:
+        command = connscope_command("trace", "-o", "json", *options)
+        super().__init__(command, _has_announced, start_timeout_s)
 
     def summary(self) -> Summary:
         """How many rows were shown and lost; after `stop` only."""
@@ -149,10 +162,24 @@ def tcplife() -> TracingProgram:
     Raises:
         FileNotFoundError: it is not installed; the message names the package.
     """
-    path = shutil.which("tcplife", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    command = ["unshare", "--mount", "sh", "-c", WITH_TRACEFS, _libbpf_tool("tcplife")]
+    return TracingProgram(command, _polls)
+
+
+def tcptracer(start_timeout_s: float = START_TIMEOUT_S) -> TracingProgram:
+    """libbpf-tools' tcptracer, started and attached.
+
+    Raises:
+        FileNotFoundError: it is not installed; the message names the package.
+    """
+    return TracingProgram([_libbpf_tool("tcptracer")], _polls, start_timeout_s)
+
+
+def _libbpf_tool(name: str) -> str:
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if path is None:
-        raise FileNotFoundError("no tcplife here: apt-get install libbpf-tools")
-    return TracingProgram(["unshare", "--mount", "sh", "-c", WITH_TRACEFS, path], _polls)
+        raise FileNotFoundError(f"no {name} here: apt-get install libbpf-tools")
+    return path
 
 
 def _has_announced(_pid: int, said: str) -> bool:
