@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import select
+import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -69,7 +71,7 @@ class NamespaceHomes(Resource, Generic[Home]):
         self._make = make
         self._homes = dict[int, Home]()
         self._wakes = select.epoll()
-        self._closing = os.eventfd(0)
+        self._closing, self._waits = os.eventfd(0), threading.RLock()
         self._wakes.register(self._closing, select.EPOLLIN)
         self._watched = dict[int, tuple[int, ...]]()
         self.refused = 0
@@ -129,18 +131,23 @@ class NamespaceHomes(Resource, Generic[Home]):
 
     def wait(self, timeout_s: float | None) -> bool:
         """Waits for news of any; False when the time is over, or somebody has closed it."""
-        if self._wakes.closed:
-            return False
-        found = self._wakes.poll(timeout_s)
+        with self._waits:
+            if self._wakes.closed:
+                return False
+            found = self._wakes.poll(timeout_s)
         return bool(found) and all(descriptor != self._closing for descriptor, _ in found)
 
     def close(self) -> None:
         """Lets go of all; a second call does nothing."""
         if self._wakes.closed:
             return
-        os.eventfd_write(self._closing, 1)
-        for home in self._homes.values():
-            home.close()
-        self._homes = {}
-        self._wakes.close()
-        os.close(self._closing)
+        with suppress(OSError):  # another thread was faster
+            os.eventfd_write(self._closing, 1)
+        with self._waits:  # what is closed wakes nobody any more
+            if self._wakes.closed:
+                return
+            for home in self._homes.values():
+                home.close()
+            self._homes = {}
+            self._wakes.close()
+            os.close(self._closing)
