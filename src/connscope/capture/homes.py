@@ -8,7 +8,6 @@ import select
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -71,7 +70,8 @@ class NamespaceHomes(Resource, Generic[Home]):
         self._make = make
         self._homes = dict[int, Home]()
         self._wakes = select.epoll()
-        self._closing, self._waits = os.eventfd(0), threading.RLock()
+        self._closing = os.eventfd(0)
+        self._waits, self._closes = threading.RLock(), threading.RLock()
         self._wakes.register(self._closing, select.EPOLLIN)
         self._watched = dict[int, tuple[int, ...]]()
         self.refused = 0
@@ -139,15 +139,13 @@ class NamespaceHomes(Resource, Generic[Home]):
 
     def close(self) -> None:
         """Lets go of all; a second call does nothing."""
-        if self._wakes.closed:
-            return
-        with suppress(OSError):  # another thread was faster
-            os.eventfd_write(self._closing, 1)
-        with self._waits:  # what is closed wakes nobody any more
+        with self._closes:
             if self._wakes.closed:
                 return
-            for home in self._homes.values():
-                home.close()
-            self._homes = {}
-            self._wakes.close()
-            os.close(self._closing)
+            os.eventfd_write(self._closing, 1)
+            with self._waits:  # what is closed wakes nobody any more
+                for home in self._homes.values():
+                    home.close()
+                self._homes = {}
+                self._wakes.close()
+                os.close(self._closing)
