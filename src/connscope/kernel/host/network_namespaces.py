@@ -35,18 +35,27 @@ def find_network_namespaces(proc: Path = PROC) -> dict[int, Path]:
     Those of processes that may not be looked at are left out, and those that nothing but an open fd
     or a socket holds.
     """
-    found, mounted, mount_namespaces = dict[int, Path](), dict[int, Path](), set[int]()
-    processes = (entry for entry in proc.iterdir() if entry.name.isdecimal())
-    for process in (proc / "self", *processes):  # we ourselves will not end meanwhile
-        try:
-            found.setdefault((process / "ns/net").stat().st_ino, process / "ns/net")
-            mount_namespace = (process / "ns/mnt").stat().st_ino
-            if mount_namespace not in mount_namespaces:
-                mounted |= _mounted_network_namespaces(process)
-                mount_namespaces.add(mount_namespace)
-        except OSError:
-            continue  # it has ended, or may not be looked at
-    return mounted | found
+    found, mounted, mount_namespaces = dict[int, str](), dict[int, Path](), set[int]()
+    # A Path for each of 10,000 processes takes longer than asking the kernel about them.
+    root = os.open(proc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        pids = (name for name in os.listdir(root) if name.isdecimal())  # noqa: PTH208  an fd
+        for process in ("self", *pids):  # we ourselves will not end meanwhile
+            try:
+                found.setdefault(_inode(f"{process}/ns/net", root), process)
+                mount_namespace = _inode(f"{process}/ns/mnt", root)
+                if mount_namespace not in mount_namespaces:
+                    mounted |= _mounted_network_namespaces(proc / process)
+                    mount_namespaces.add(mount_namespace)
+            except OSError:
+                continue  # it has ended, or may not be looked at
+    finally:
+        os.close(root)
+    return mounted | {inode: proc / process / "ns/net" for inode, process in found.items()}
+
+
+def _inode(path: str, root: int) -> int:
+    return os.stat(path, dir_fd=root).st_ino
 
 
 def _mounted_network_namespaces(process: Path) -> dict[int, Path]:
