@@ -13,6 +13,7 @@ from connscope.capture.contract import CONTRACT, Certainty
 from connscope.capture.ladder import LADDER, make_tier, see_own_connection
 from connscope.capture.tier import CaptureTier
 from connscope.config import Config
+from connscope.doctor.conntrack import try_conntrack
 from connscope.doctor.machine import Machine, look_at_machine
 from connscope.kernel.feature import Outcome, probe
 from connscope.row.words import Group, Tier, word
@@ -91,6 +92,7 @@ def examine() -> Examination:
     ladder = tuple(_try_tier(tier, make_tier(tier, config)) for tier in LADDER)
     core = Trial(ladder[0].outcome, "TCP connections of all network namespaces")
     trials = [core, *_try_parts()] if core.outcome.works else [core]
+    trials.append(Trial(*try_conntrack()))
     machine = look_at_machine()
     return Examination(machine, ladder, tuple(trials), *conclude(ladder, machine))
 
