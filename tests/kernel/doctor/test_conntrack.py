@@ -1,0 +1,71 @@
+"""What doctor finds out of conntrack, by trying."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import connscope
+from connscope.doctor.conntrack import WITHOUT_BYTES, try_conntrack
+from connscope.doctor.examination import examine
+from connscope.kernel.feature import Verdict
+from tests.kernel.followed import RULE, FollowedNamespace
+from tests.unprivileged import WITHOUT_PRIVILEGES
+
+
+@pytest.mark.parametrize("acct", [True, False])
+def test_where_a_rule_needs_it(acct: bool) -> None:
+    """It works, and whether bytes are counted is said."""
+    with FollowedNamespace(RULE, acct=acct) as there, there.entered():
+        outcome, _, note = try_conntrack()
+    assert outcome.works
+    assert note == ("" if acct else WITHOUT_BYTES)
+
+
+def test_where_no_rule_needs_it() -> None:
+    """The protocol answers, and nothing comes."""
+    with FollowedNamespace("counter accept") as there, there.entered():
+        outcome, *_ = try_conntrack()
+    assert outcome.verdict == Verdict.NOT_SUPPORTED
+    assert "no rule there needs it" in outcome.reason
+
+
+def test_where_it_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not loaded for that."""
+    monkeypatch.setattr("connscope.capture.conntrack.home.is_conntrack_loaded", lambda: False)
+    outcome, *_ = try_conntrack()
+    assert outcome.verdict == Verdict.NOT_SUPPORTED
+    assert "nf_conntrack is not loaded" in outcome.reason
+
+
+UNPRIVILEGED = """
+import json
+from connscope.doctor.conntrack import try_conntrack
+outcome, *_ = try_conntrack()
+print(json.dumps([outcome.verdict, outcome.missing]))
+"""
+
+
+def test_without_permission() -> None:
+    """It says which capability is missing."""
+    finished = subprocess.run(
+        [*WITHOUT_PRIVILEGES, sys.executable, "-B", "-c", UNPRIVILEGED],
+        env={"PYTHONPATH": str(Path(connscope.__file__).parents[1])},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(finished.stdout) == [Verdict.NOT_PERMITTED, ["CAP_NET_ADMIN"]]
+
+
+def test_doctor_tells_it() -> None:
+    """Beside the programs of btf, whether those work or not."""
+    with FollowedNamespace() as there, there.entered():
+        trials = examine().trials
+    (trial,) = (one for one in trials if one.outcome.feature == "UDP flows by conntrack")
+    assert trial.outcome.works
