@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from connscope.row.words import Group, Tier
 
-__all__ = ("CONTRACT", "UDP_CONTRACT", "Certainty")
+__all__ = ("CONNTRACK_CONTRACT", "CONTRACT", "UDP_CONTRACT", "Certainty")
 
 
 class Certainty(StrEnum):
@@ -56,3 +56,10 @@ UDP_CONTRACT: dict[Tier, dict[Group, Certainty]] = {
 """The same of UDP. In btf of the flows that `udp` counts, where the kernel has what that needs
 (6.3): of sockets that are bound to an address, by calls that name the peer or on a connected
 socket. In the other tiers of a socket in a look."""
+
+CONNTRACK_CONTRACT: dict[Tier, dict[Group, Certainty]] = {
+    tier: dict(zip(_GROUPS, (_E, _E, _A, _A, _U, _A, _U), strict=True))
+    for tier in (Tier.NETLINK, Tier.PROCFS)
+}
+"""Of a UDP flow that conntrack follows, with `udp`, of a socket that a look has shown: when it is
+over, and in looks. Without nf_conntrack_acct the traffic is unknown."""
