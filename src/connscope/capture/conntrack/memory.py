@@ -40,17 +40,18 @@ class FlowMemory:
         self._kept, self._free = larger, np.concatenate((self._free, more))
 
     def remember(self, rows: Rows) -> None:
-        """Takes in flows that are open; of one that is known already the owner, if it was not."""
-        ids, first = np.unique(rows["connection_id"], return_index=True)
-        slots, rows = self._index.find(ids), rows[first]
+        """Takes in flows that are open; of one that is known already what was not known of it."""
+        ids, at = np.unique(rows["connection_id"], return_index=True)
+        slots, rows = self._index.find(ids), rows[at]
         new = slots == ABSENT
         slots[new] = self._take_slots(int(new.sum()))
         self._index.add(ids[new], slots[new])
         self._kept[slots[new]] = np.zeros(1, KEPT)
         self._kept["id"][slots] = ids
-        self._copy(rows, slots, (*OWNER, "opened_ns"), new)
-        learned = ~new & (self._kept["pid"][slots] == 0) & (rows["pid"] > 0)
-        self._copy(rows, slots, OWNER, learned)
+        for names in (OWNER, ("opened_ns",)):
+            first = names[0]
+            learned = (self._kept[first][slots] == 0) & (rows[first] > 0)
+            self._copy(rows, slots, names, new | learned)
 
     def _take_slots(self, count: int) -> npt.NDArray[np.int64]:
         if count > len(self._free):

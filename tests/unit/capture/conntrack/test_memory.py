@@ -53,6 +53,15 @@ def test_a_time_that_is_said_stays():
     assert end["opened_ns"].tolist() == [2]
 
 
+def test_a_look_may_come_before_the_news() -> None:
+    """It does not know since when; the news that are read later do."""
+    memory = FlowMemory()
+    memory.remember(flows([5], 7))
+    memory.remember(flows([5], opened_ns=3))
+    (end,) = recalled(memory, [5])
+    assert (end["pid"], end["opened_ns"]) == (7, 3)
+
+
 def test_nothing_is_known_of_others():
     """They stay as they are."""
     memory = FlowMemory()
