@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from connscope.errors import NotPermittedError
+from connscope.errors import KernelError, NotPermittedError
 from connscope.kernel.host.network_namespaces import (
     entered_network_namespace,
     find_network_namespaces,
 )
-from connscope.kernel.netlink.routes import read_broadcast_addresses
+from connscope.kernel.netlink.route_socket import BROADCAST, LocalRoutes
 from connscope.row.cast import mark_broadcasts
 from connscope.row.columns import Rows
 from connscope.row.words import Protocol
@@ -45,9 +47,27 @@ def read_namespace(inode: int, path: Path) -> Addresses | None:
     """
     try:
         with entered_network_namespace(path):
-            return read_broadcast_addresses() if HERE.stat().st_ino == inode else None
+            return _read_here() if HERE.stat().st_ino == inode else None
     except (OSError, NotPermittedError):
         return None
+
+
+def _read_here() -> Addresses | None:
+    """Routes tell, and not addresses: one without ``brd`` has a broadcast address all the same, and
+    kernels differ in whether the first address of a network is one."""
+    try:
+        with LocalRoutes() as table:
+            routes = table.read()
+    except KernelError:
+        return None
+    is_wanted = (routes["kind"] == BROADCAST) & (routes["family"] == socket.AF_INET)
+    return _v4(routes["address"][is_wanted])
+
+
+def _v4(octets: npt.NDArray[np.uint8]) -> Addresses:
+    """The numbers of v4-mapped addresses, shape (n, 16)."""
+    last: npt.NDArray[Any] = np.ascontiguousarray(octets[:, 12:]).view(">u4")[:, 0]
+    return last.astype(np.uint32)
 
 
 def _own_namespace() -> int:
@@ -93,8 +113,7 @@ class Broadcasts:
         found = np.zeros(len(places), np.bool_)
         for column in ("local_address", "peer_address"):
             octets = np.ascontiguousarray(rows[column][places]).view(np.uint8).reshape(-1, 16)
-            addresses = np.ascontiguousarray(octets[:, 12:]).view(">u4")[:, 0]
-            found |= np.isin(netns << np.uint64(32) | addresses.astype(np.uint64), self._keys)
+            found |= np.isin(netns << np.uint64(32) | _v4(octets).astype(np.uint64), self._keys)
         mark_broadcasts(rows, places, found)
 
     def _refresh(self, netns: npt.NDArray[np.uint64], pids: npt.NDArray[np.uint32]) -> None:
