@@ -130,7 +130,7 @@ only where accept is watched (`accept_owner`).
 
 - UDP flows, one for each socket and peer, are counted in `btf` if `udp` is on ([udp.md](udp.md)).
   In `kprobe`, `netlink` and `procfs` there are UDP sockets, without traffic, and nothing is told
-  of them.
+  of them; but with `udp` on conntrack tells `netlink` and `procfs` of flows, where it follows any.
 - `btf`, `kprobe` and `netlink` tell every close, or count it as lost. `procfs` tells those of
   connections that two looks have shown.
 - `kprobe` does not see connects that a cgroup program denies. Without BTF it does not tell MPTCP's
