@@ -98,7 +98,7 @@ int BPF_PROG(hear_error, struct sock *sk)
 		fail_flow(flow, error);
 		return 0;
 	}
-	socket = bpf_sk_storage_get(&udp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	socket = udp_socket_of(sk, &key, true);
 	if (socket)
 		socket->error = error;
 	return 0;
@@ -171,7 +171,7 @@ int mark_older(struct bpf_iter__task_file *ctx)
 	sk = socket->sk;
 	if (!sk || !is_udp(sk))
 		return 0;
-	known = bpf_sk_storage_get(&udp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	known = udp_socket_of(sk, NULL, true);
 	if (known)
 		known->is_older = 1;
 	return 0;

@@ -73,8 +73,15 @@ static __always_inline void fill_flow(struct connection_row *row, struct sock *s
 static __always_inline struct udp_socket *udp_socket_of(struct sock *sk, const struct flow_key *key,
 							bool is_wanted)
 {
-	return bpf_sk_storage_get(&udp_sockets, sk, NULL,
-				  is_wanted ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	struct udp_socket *found;
+
+	if (!is_wanted)
+		return bpf_sk_storage_get(&udp_sockets, sk, NULL, 0);
+	found = bpf_sk_storage_get(&udp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	/* Of two that make it at once one is refused (EAGAIN, EEXIST); it finds the other's. */
+	if (!found)
+		found = bpf_sk_storage_get(&udp_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	return found;
 }
 
 static __always_inline int take_early_error(struct sock *sk, const struct flow_key *key)
