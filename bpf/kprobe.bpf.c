@@ -26,7 +26,7 @@ static __always_inline void connecting(__u64 sk, __u64 now)
 }
 
 /* → ESTABLISHED, in softirq: whoever runs now has nothing to do with it. */
-static __always_inline void opened(__u64 sk, int oldstate, __u64 now)
+static __always_inline void opened(void *ctx, __u64 sk, int oldstate, __u64 now)
 {
 	struct known_socket *known = remember(sk, false);
 	struct copy *copy = copy_socket(sk);
@@ -48,7 +48,7 @@ static __always_inline void opened(__u64 sk, int oldstate, __u64 now)
 	if (!row)
 		return;
 	row->state = TCP_ESTABLISHED;
-	bpf_ringbuf_submit(row, 0);
+	send_row(ctx, row);
 }
 
 /* Who closes has held the socket. */
@@ -73,8 +73,8 @@ static __always_inline void closing(__u64 sk)
 }
 
 /* SYN_SENT → CLOSE, SYN_RECV → CLOSE. The life of what failed is that of the attempt. */
-static __always_inline void failed(struct known_socket *known, __u64 sk, const struct copy *copy,
-				   int oldstate, __u64 now)
+static __always_inline void failed(void *ctx, struct known_socket *known, __u64 sk,
+				   const struct copy *copy, int oldstate, __u64 now)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct attempt *attempt = bpf_map_lookup_elem(&attempts, &thread);
@@ -93,13 +93,13 @@ static __always_inline void failed(struct known_socket *known, __u64 sk, const s
 		row->error = EADDRNOTAVAIL;
 	row->failure = word_of_failure(row->error);
 	row->closed_ns = now;
-	bpf_ringbuf_submit(row, 0);
+	send_row(ctx, row);
 	if (calls)
 		bpf_map_delete_elem(&attempts, &thread);
 }
 
 /* Any state of an open connection → CLOSE: once for each, with the final counters. */
-static __always_inline void closed(struct known_socket *known, const struct copy *copy,
+static __always_inline void closed(void *ctx, struct known_socket *known, const struct copy *copy,
 				   int oldstate, __u64 now)
 {
 	bool with_fins = ended_with_fins(oldstate, GET32(copy, snd_una) == GET32(copy, write_seq),
@@ -123,11 +123,11 @@ static __always_inline void closed(struct known_socket *known, const struct copy
 			     IS_KNOWN(shutdown) ? GET8(copy, shutdown) : RCV_SHUTDOWN))
 		row->exact &= ~GROUP_QUALITY;
 	row->closed_ns = now;
-	bpf_ringbuf_submit(row, 0);
+	send_row(ctx, row);
 }
 
-static __always_inline void unlistened(struct known_socket *known, const struct copy *copy,
-				       __u64 now)
+static __always_inline void unlistened(void *ctx, struct known_socket *known,
+				       const struct copy *copy, __u64 now)
 {
 	struct connection_row *row = start_row(known, copy, KIND_UNLISTENED, now, TCP_LISTEN);
 
@@ -137,10 +137,10 @@ static __always_inline void unlistened(struct known_socket *known, const struct 
 	row->state = TCP_CLOSE;
 	row->closed_ns = now;
 	fill_queue(row, copy);
-	bpf_ringbuf_submit(row, 0);
+	send_row(ctx, row);
 }
 
-static __always_inline void ended(__u64 sk, int oldstate, __u64 now)
+static __always_inline void ended(void *ctx, __u64 sk, int oldstate, __u64 now)
 {
 	struct known_socket *known = bpf_map_lookup_elem(&known_sockets, &sk);
 	bool is_new = !known;
@@ -156,13 +156,13 @@ static __always_inline void ended(__u64 sk, int oldstate, __u64 now)
 	if (!known || !copy)
 		return;
 	if (oldstate == TCP_LISTEN)
-		unlistened(known, copy, now);
+		unlistened(ctx, known, copy, now);
 	/* Of a fast open the server's application may have accepted a child before that. */
 	else if (oldstate == TCP_SYN_SENT ||
 		 (oldstate == TCP_SYN_RECV && known->owner.evidence != OWNER_ACCEPT))
-		failed(known, sk, copy, oldstate, now);
+		failed(ctx, known, sk, copy, oldstate, now);
 	else
-		closed(known, copy, oldstate, now);
+		closed(ctx, known, copy, oldstate, now);
 	if (!is_new)
 		bpf_map_delete_elem(&known_sockets, &sk);
 }
@@ -175,12 +175,12 @@ int set_state(void *ctx)
 
 	if (newstate == TCP_FIN_WAIT2 || newstate == TCP_CLOSING || newstate == TCP_TIME_WAIT)
 		return 0;
-	now = bpf_ktime_get_boot_ns();
+	now = boottime_ns();
 	if (newstate == TCP_SYN_SENT) {
 		connecting(sk, now);
 	} else if (newstate == TCP_ESTABLISHED) {
 		if (oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV)
-			opened(sk, oldstate, now);
+			opened(ctx, sk, oldstate, now);
 	} else if (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK) {
 		closing(sk);
 	} else if (newstate == TCP_CLOSE_WAIT) {
@@ -189,7 +189,7 @@ int set_state(void *ctx)
 		if (known)
 			known->closed_by = CLOSED_BY_PEER;
 	} else if (newstate == TCP_CLOSE) {
-		ended(sk, oldstate, now);
+		ended(ctx, sk, oldstate, now);
 	}
 	return 0;
 }
@@ -202,7 +202,7 @@ int send_syn(void *ctx)
 	struct known_socket *known = bpf_map_lookup_elem(&known_sockets, &sk);
 
 	if (known)
-		known->syn_ns = bpf_ktime_get_boot_ns();
+		known->syn_ns = boottime_ns();
 	return 0;
 }
 

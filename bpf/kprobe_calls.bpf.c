@@ -29,7 +29,7 @@ struct {
 static __always_inline struct attempt *note_attempt(struct attempt *attempt, void *ctx)
 {
 	attempt->sk = REGISTER(ctx, ARGUMENT_1);
-	attempt->started_ns = bpf_ktime_get_boot_ns();
+	attempt->started_ns = boottime_ns();
 	return attempt;
 }
 
@@ -65,12 +65,12 @@ int connect_v6(void *ctx)
 }
 
 /* A connect() that changed no state: it found no way to the peer. */
-static __always_inline void tell_attempt(const struct attempt *attempt, __u32 error)
+static __always_inline void tell_attempt(void *ctx, const struct attempt *attempt, __u32 error)
 {
 	struct known_socket *known = stranger();
 	struct copy *copy = copy_socket(attempt->sk);
 	struct connection_row *row;
-	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 now = boottime_ns();
 
 	if (!known || !copy)
 		return;
@@ -88,7 +88,7 @@ static __always_inline void tell_attempt(const struct attempt *attempt, __u32 er
 	row->family = attempt->family;
 	row->peer_port = attempt->peer_port;
 	__builtin_memcpy(row->peer_address, attempt->peer_address, sizeof(row->peer_address));
-	bpf_ringbuf_submit(row, 0);
+	send_row(ctx, row);
 }
 
 static __always_inline int connect_returns(void *ctx)
@@ -100,7 +100,7 @@ static __always_inline int connect_returns(void *ctx)
 	if (!attempt)
 		return 0;
 	if (result < 0 && NOW8(attempt->sk, state) == TCP_CLOSE)
-		tell_attempt(attempt, -result);
+		tell_attempt(ctx, attempt, -result);
 	bpf_map_delete_elem(&attempts, &thread);
 	return 0;
 }
@@ -129,7 +129,7 @@ int listen(void *ctx)
 SEC("kretprobe/inet_csk_listen_start")
 int listen_returns(void *ctx)
 {
-	__u64 thread = bpf_get_current_pid_tgid(), now = bpf_ktime_get_boot_ns(), sk;
+	__u64 thread = bpf_get_current_pid_tgid(), now = boottime_ns(), sk;
 	__u64 *call = bpf_map_lookup_elem(&listen_calls, &thread);
 	struct known_socket *known;
 	struct connection_row *row;
@@ -152,12 +152,12 @@ int listen_returns(void *ctx)
 	if (!row)
 		return 0;
 	fill_queue(row, copy);
-	bpf_ringbuf_submit(row, 0);
+	send_row(ctx, row);
 	return 0;
 }
 
 /* accept() has this socket for the process that runs now. */
-static __always_inline void accepted(struct known_socket *known, __u64 sk, int state)
+static __always_inline void accepted(void *ctx, struct known_socket *known, __u64 sk, int state)
 {
 	struct copy *copy = copy_socket(sk);
 	struct connection_row *row;
@@ -165,9 +165,9 @@ static __always_inline void accepted(struct known_socket *known, __u64 sk, int s
 	if (!copy || !note_current(&known->owner, OWNER_ACCEPT))
 		return;
 	known->role = ROLE_SERVER;
-	row = start_row(known, copy, KIND_ACCEPTED, bpf_ktime_get_boot_ns(), state);
+	row = start_row(known, copy, KIND_ACCEPTED, boottime_ns(), state);
 	if (row)
-		bpf_ringbuf_submit(row, 0);
+		send_row(ctx, row);
 }
 
 SEC("kretprobe/inet_csk_accept")
@@ -185,7 +185,7 @@ int accept_returns(void *ctx)
 	/* Of one that was reset while it waited in the queue the closed row is out already. */
 	known = state == TCP_CLOSE ? stranger() : remember(sk, false);
 	if (known)
-		accepted(known, sk, state);
+		accepted(ctx, known, sk, state);
 	return 0;
 }
 
@@ -205,7 +205,7 @@ int fd_install(void *ctx)
 	if (!known || known->role != ROLE_SERVER || known->owner.evidence == OWNER_ACCEPT ||
 	    NOW8(sk, state) == TCP_LISTEN)
 		return 0;
-	accepted(known, sk, NOW8(sk, state));
+	accepted(ctx, known, sk, NOW8(sk, state));
 	bpf_map_delete_elem(&watched_threads, &thread);
 	return 0;
 }

@@ -140,7 +140,7 @@ int look_at(void *ctx)
 	look->seen = number + 1;
 	if (row) {
 		__builtin_memset(row, 0, sizeof(*row));
-		fill_row(row, known, copy, KIND_SNAPSHOT, bpf_ktime_get_boot_ns());
+		fill_row(row, known, copy, KIND_SNAPSHOT, boottime_ns());
 		if (state == TCP_LISTEN)
 			fill_queue(row, copy);
 		else if (!fill_live_traffic(row, sk, copy, known))

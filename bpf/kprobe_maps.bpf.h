@@ -5,7 +5,7 @@
 
 #include "connection.bpf.h"
 #include "kprobe_fields.bpf.h"
-#include "rows.bpf.h"
+#include "kprobe_rows.bpf.h"
 
 struct process {
 	__u64 start_ns;

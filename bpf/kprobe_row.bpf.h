@@ -94,7 +94,7 @@ static __always_inline void fill_queue(struct connection_row *row, const struct 
 static __always_inline struct connection_row *
 start_row(struct known_socket *known, const struct copy *sk, int kind, __u64 now, int state)
 {
-	struct connection_row *row = reserve_row();
+	struct connection_row *row = new_row();
 
 	if (!row)
 		return NULL;

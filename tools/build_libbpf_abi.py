@@ -51,6 +51,8 @@ unsigned int bpf_map__key_size(const struct bpf_map *map);
 unsigned int bpf_map__value_size(const struct bpf_map *map);
 unsigned int bpf_map__max_entries(const struct bpf_map *map);
 bool bpf_map__is_internal(const struct bpf_map *map);
+int bpf_map__set_autocreate(struct bpf_map *map, bool autocreate);
+bool bpf_map__autocreate(const struct bpf_map *map);
 int bpf_map__set_max_entries(struct bpf_map *map, unsigned int max_entries);
 int bpf_map__reuse_fd(struct bpf_map *map, int fd);
 void *bpf_map__initial_value(struct bpf_map *map, size_t *psize);
@@ -83,6 +85,7 @@ int btf__find_by_name_kind(const struct btf *btf, const char *type_name, unsigne
 const struct btf_type *btf__type_by_id(const struct btf *btf, unsigned int id);
 const char *btf__name_by_offset(const struct btf *btf, unsigned int offset);
 
+int libbpf_probe_bpf_map_type(int map_type, const void *opts);
 int bpf_enable_stats(int type);
 int bpf_prog_get_next_id(unsigned int start_id, unsigned int *next_id);
 int bpf_map_get_next_id(unsigned int start_id, unsigned int *next_id);

@@ -17,7 +17,12 @@ def object_path(name: str) -> Path:
 
 
 def lend_maps(lender: BpfObject, borrower: BpfObject) -> None:
-    """Gives every map that both declare to the borrower, which is not loaded yet."""
+    """Gives every map that both declare to the borrower, which is not loaded yet; what the one
+    leaves out the other leaves out too."""
     for name, borrowed in borrower.maps.items():
-        if name in lender.maps:
+        if name not in lender.maps:
+            continue
+        if lender.maps[name].is_left_out:
+            borrowed.leave_out()
+        else:
             borrowed.reuse(lender.maps[name])

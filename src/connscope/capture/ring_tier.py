@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,19 @@ FLOWS_CHECK_S = 1.0
 """So often somebody who waits looks whether there are UDP flows, if they are counted."""
 
 
+class RowSource(Protocol):
+    """Where the rows of the programs come out."""
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits until there is something to read; False when the time is over."""
+
+    def read(self, limit: int = ...) -> Rows:
+        """Takes at most so many rows out, in order."""
+
+    def __len__(self) -> int:
+        """How many bytes are waiting."""
+
+
 class RingTier(OpenedTier):
     """Holds the core object, the ring and all that hangs on them, and reads the ring.
 
@@ -49,7 +62,7 @@ class RingTier(OpenedTier):
         self._config = config
         self._held: list[Resource] = []
         self._core: BpfObject | None = None
-        self._ring: RingBuffer | None = None
+        self._ring: RowSource | None = None
         self._udp: FlowTable | None = None
         self._broadcasts = Broadcasts()
         self._lost_told = 0
@@ -149,7 +162,7 @@ class RingTier(OpenedTier):
         return self._core
 
     @property
-    def _open_ring(self) -> RingBuffer:
+    def _open_ring(self) -> RowSource:
         if self._ring is None:
             raise RuntimeError("the tier is not open")
         return self._ring

@@ -73,6 +73,19 @@ class BpfMap:
         result = library().bpf_map__set_max_entries(self._pointer, max_entries)
         check(result, f"size of map {self.name}")
 
+    def leave_out(self) -> None:
+        """Does not create it with its object; before load only.
+
+        Programs may still name it where the verifier finds that they never come to it.
+        """
+        result = library().bpf_map__set_autocreate(self._pointer, False)
+        check(result, f"leaving out map {self.name}")
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether its object is loaded without it."""
+        return not library().bpf_map__autocreate(self._pointer)
+
     def reuse(self, other: BpfMap) -> None:
         """Makes this the same map as one of an object that is loaded already; before load only.
 

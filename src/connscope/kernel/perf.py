@@ -83,11 +83,15 @@ class PerfBuffer(Resource):
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Waits until there is something to read; False when the time is over."""
-        self._check_open()
         # The kernel reports a wake-up once, also to somebody who then does not read.
-        if any(ring[DATA_HEAD] != ring[DATA_TAIL] for ring in self._rings):
+        if len(self):
             return True
         return bool(self._poll.poll(None if timeout_s is None else timeout_s * 1000))
+
+    def __len__(self) -> int:
+        """How many bytes are waiting, the headers of records included."""
+        self._check_open()
+        return sum(int(ring[DATA_HEAD]) - int(ring[DATA_TAIL]) for ring in self._rings)
 
     def read(self) -> list[npt.NDArray[Any]]:
         """Takes out everything that is there.

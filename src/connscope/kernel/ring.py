@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from connscope.errors import UsageError
 from connscope.kernel.fence import fence
-from connscope.kernel.libbpf import error_from
+from connscope.kernel.libbpf import error_from, ffi, library
 from connscope.kernel.map import BpfMap
 from connscope.kernel.resource import Resource
 
-__all__ = ("RingBuffer", "take_bytes", "take_columns")
+__all__ = ("RingBuffer", "has_ring_buffers", "take_bytes", "take_columns")
 
 RINGBUF = 27  # enum bpf_map_type
 HEADER_BYTES = 8
@@ -126,6 +126,11 @@ class RingBuffer(Resource):
         self._epoll.close()
         # The mappings go with their last array: one may still hang in the trace of an error.
         del self._consumer, self._producer, self._data
+
+
+def has_ring_buffers() -> bool:
+    """Whether this kernel has them (5.8), found out by making one."""
+    return bool(library().libbpf_probe_bpf_map_type(RINGBUF, ffi.NULL) == 1)
 
 
 def _map_pages(fd: int, size: int) -> tuple[mmap.mmap, mmap.mmap]:

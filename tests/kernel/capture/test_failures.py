@@ -167,12 +167,11 @@ print(1)
     assert (row["failure"], row["error"]) == (Failure.UNREACHABLE, errno.EHOSTUNREACH)
 
 
-def test_denied_by_a_cgroup_program(recorder: Recorder) -> None:
-    """A cgroup's own program says no: denied, with the errno that the application got."""
+def denied_connect(port: int) -> int:
+    """A connect that a program of its cgroup denies; the pid of who asked."""
     root = find_cgroup2()
     assert root is not None
     cgroup = root / f"connscope-test-{os.getpid()}"
-    port = free_port()
     cgroup.mkdir()
     try:
         with BpfObject(OBJECTS / "deny.bpf.o") as deny:
@@ -186,6 +185,13 @@ def test_denied_by_a_cgroup_program(recorder: Recorder) -> None:
             link.close()
     finally:
         cgroup.rmdir()
+    return child
+
+
+def test_denied_by_a_cgroup_program(recorder: Recorder) -> None:
+    """A cgroup's own program says no: denied, with the errno that the application got."""
+    port = free_port()
+    child = denied_connect(port)
     row = recorder.one(port, Kind.FAILED)
 
     assert (row["failure"], row["error"], row["pid"]) == (Failure.DENIED, errno.EPERM, child)

@@ -7,6 +7,7 @@ when we look.
 
 from __future__ import annotations
 
+import mmap
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -17,18 +18,21 @@ from connscope.capture.exclusion import refuse_excluded_kernel
 from connscope.capture.kprobe.look import KprobeLook
 from connscope.capture.kprobe.offsets import Offsets, find_offsets
 from connscope.capture.kprobe.owners import OwnerMemory
+from connscope.capture.kprobe.perf_rows import PerfRows
 from connscope.capture.kprobe.watchers import AcceptWatchers
 from connscope.capture.objects import lend_maps, object_path
 from connscope.capture.ring_tier import RingTier
 from connscope.capture.tier import Losses
 from connscope.config import Config
 from connscope.errors import NotSupportedError
-from connscope.kernel import BpfMap, BpfObject
+from connscope.kernel import BpfMap, BpfObject, PerfBuffer
+from connscope.kernel.host.clock import boottime_ns, wall_minus_boottime_ns
 from connscope.kernel.host.detached_mount import mount_detached
 from connscope.kernel.host.mounts import find_cgroup2
 from connscope.kernel.kprobes import Kprobes
 from connscope.kernel.libbpf import error_from
-from connscope.row.columns import Rows
+from connscope.kernel.ring import has_ring_buffers
+from connscope.row.columns import ROW, Rows
 from connscope.row.words import Tier
 
 __all__ = ("KprobeTier",)
@@ -48,9 +52,17 @@ CALL_PROBES = (
     ("connect_v4", "tcp_v4_connect", 0),
     ("connect_v6_returns", "tcp_v6_connect", 1024),
     ("connect_v6", "tcp_v6_connect", 0),
+    ("connect_v4_returns", "tcp_v4_pre_connect", 1024),
+    ("connect_v4", "tcp_v4_pre_connect", 0),
+    ("connect_v6_returns", "tcp_v6_pre_connect", 1024),
+    ("connect_v6", "tcp_v6_pre_connect", 0),
     ("accept_returns", "inet_csk_accept", 4096),
 )
-"""The same of ``kprobe_calls.bpf.o``. So many can sit in accept()."""
+"""The same of ``kprobe_calls.bpf.o``. So many can sit in accept(). The kernel asks the programs of a
+cgroup that may deny a connect in tcp_v4_pre_connect (d74bad4e74ee, 4.17)."""
+
+MAY_BE_MISSING = ("v6", "pre_connect")
+"""Parts of the names of functions that a kernel can do without."""
 
 SOCKETS_MAX = 1 << 17
 """How many open connections and listeners are remembered; each takes 200 bytes."""
@@ -79,6 +91,7 @@ class KprobeTier(RingTier):
         self._watchers: AcceptWatchers | None = None
         self._owners = OwnerMemory()
         self._missed, self._missed_checked_s = 0, 0.0
+        self._through_perf = False
         self.offsets = Offsets({}, "")
 
     def open(self) -> None:
@@ -87,7 +100,7 @@ class KprobeTier(RingTier):
         try:
             self._kprobes = kprobes = self._hold(Kprobes())
             self.offsets = find_offsets(kprobes)
-            knobs = self.offsets.knobs
+            knobs = self.offsets.knobs | self._knobs_of_rows()
             self._core = core = self._hold(BpfObject(object_path("kprobe")))
             core.set(**knobs)
             core.maps["known_sockets"].resize(SOCKETS_MAX)
@@ -103,6 +116,24 @@ class KprobeTier(RingTier):
             self.close()
             raise
 
+    def _knobs_of_rows(self) -> dict[str, int]:
+        """How rows leave the kernel: the perf buffer's way has no clock that counts sleep."""
+        self._through_perf = not has_ring_buffers()
+        if not self._through_perf:
+            return {}
+        asleep_ns = wall_minus_boottime_ns(time.monotonic_ns, boottime_ns)
+        return {"rows_through_perf": True, "boottime_ahead_ns": max(0, asleep_ns)}
+
+    def _load_core(self, core: BpfObject) -> None:
+        core.maps["rows" if self._through_perf else "perf_rows"].leave_out()
+        if not self._through_perf:
+            super()._load_core(core)
+            return
+        core.load()
+        each = self._config.ring_bytes // mmap.PAGESIZE // (os.cpu_count() or 1)
+        pages = 1 << max(0, each.bit_length() - 1)
+        self._ring = self._hold(PerfRows(PerfBuffer(core.maps["perf_rows"], ROW, pages)))
+
     def _load_calls(self, core: BpfObject, knobs: dict[str, int]) -> BpfObject:
         self._calls = calls = self._hold(BpfObject(object_path("kprobe_calls")))
         calls.set(**knobs)
@@ -115,9 +146,11 @@ class KprobeTier(RingTier):
     ) -> None:
         for name, function, returns in probes:
             try:
-                self._hold(kprobes.attach(core.programs[name], function, returns=returns))
+                called = f"{name}_{function}"
+                program = core.programs[name]
+                self._hold(kprobes.attach(program, function, returns=returns, name=called))
             except NotSupportedError:
-                if "v6" not in function:
+                if not any(part in function for part in MAY_BE_MISSING):
                     raise
 
     def _give_cookies(self) -> None:

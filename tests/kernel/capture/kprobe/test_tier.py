@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import numpy as np
 import pytest
 
 from connscope.capture.kprobe.offsets import EXTRA, Offsets, offsets_of_btf
@@ -23,7 +24,8 @@ from connscope.config import Config
 from connscope.errors import NotSupportedError
 from connscope.kernel import BpfMap, BpfObject
 from connscope.kernel.kprobes import Kprobes
-from connscope.row.words import Kind, OwnerEvidence, Role
+from connscope.row.words import Failure, Kind, OwnerEvidence, Role
+from tests.kernel.capture.test_failures import denied_connect, free_port
 from tests.kernel.recorder import PATIENCE_S, Recorder, describe, pick
 from tests.kernel.tiers_here import HAS_KPROBES
 
@@ -31,6 +33,12 @@ REFUSED = 1200
 """As many as tcptracer-bpf's script: its maps have 1,024 entries."""
 
 BLOCKED = 25
+WHOLE_LIFE = (
+    *(Kind.LISTENING, Kind.OPENED, Kind.OPENED, Kind.ACCEPTED),
+    *(Kind.CLOSED, Kind.CLOSED, Kind.UNLISTENED),
+)
+"""Of a server that serves one connection, and of its client."""
+
 CAPTURE = """
 import signal
 from connscope.capture.kprobe.tier import KprobeTier
@@ -107,10 +115,13 @@ def only_guessable() -> Offsets:
 
 @pytest.mark.parametrize("name", ["kprobe", "kprobe_calls", "kprobe_look"])
 @pytest.mark.parametrize("offsets", [offsets_of_btf, only_guessable])
-def test_programs_load(name: str, offsets: Callable[[], Offsets]):
-    """With all that they may know and with no more than a guess tells; no kprobes are needed."""
+@pytest.mark.parametrize("through_perf", [False, True], ids=["ring", "perf"])
+def test_programs_load(name: str, offsets: Callable[[], Offsets], through_perf: bool):
+    """With all that they may know and with no more than a guess tells, on kernels with a ring
+    buffer and without; no kprobes are needed."""
     with BpfObject(object_path(name)) as loaded:
-        loaded.set(**offsets().knobs)
+        loaded.set(**offsets().knobs, rows_through_perf=through_perf)
+        loaded.maps["rows" if through_perf else "perf_rows"].leave_out()
         loaded.load()
 
 
@@ -214,11 +225,39 @@ if HAS_KPROBES:
             assert (row["error"], row["pid"]) == (error, os.getpid())
             recorder_of_kprobe.rows = recorder_of_kprobe.rows[:0]
 
-    @pytest.fixture(params=["btf", "guess"])
+    def test_connect_that_a_cgroup_denies(recorder_of_kprobe: Recorder):
+        """The kernel asks its programs before the call that connects begins."""
+        port = free_port()
+        child = denied_connect(port)
+        row = recorder_of_kprobe.one(port, Kind.FAILED)
+        assert (row["failure"], row["error"], row["pid"]) == (Failure.DENIED, errno.EPERM, child)
+
+    def test_rows_of_all_processors_come_in_order(monkeypatch: pytest.MonkeyPatch):
+        """Each writes into its own perf buffer; a connection opens, is accepted and closes."""
+        monkeypatch.setattr("connscope.capture.kprobe.tier.has_ring_buffers", lambda: False)
+        with KprobeTier(Config()) as tier, ExitStack() as stack:
+            recorder = Recorder(tier)  # type: ignore[arg-type] # the same
+            servers = [Server(stack) for _ in range(BLOCKED)]
+            for cpu, server in enumerate(servers):
+                os.sched_setaffinity(server.pid, {cpu % (os.cpu_count() or 1)})
+            for server in servers:
+                server.serve()
+            for server in servers:
+                recorder.of_port(server.port, Kind.UNLISTENED)
+                recorder.of_port(server.port, Kind.CLOSED, count=2)
+                kinds = pick(recorder.rows, server.port, *Kind)["kind"].tolist()
+                assert sorted(kinds) == sorted(WHOLE_LIFE)
+            assert (np.diff(recorder.rows["time_ns"].astype(np.int64)) >= 0).all()
+            assert not tier.losses().rows
+
+    @pytest.fixture(params=["btf", "guess", "perf"])
     def recorder_of_kprobe(
         request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[Recorder]:
-        """A tier that has its offsets from BTF, and one that has only those that are guessed."""
+        """A tier that has its offsets from BTF, one that has only those that are guessed, and one
+        without a ring buffer."""
+        if request.param == "perf":
+            monkeypatch.setattr("connscope.capture.kprobe.tier.has_ring_buffers", lambda: False)
         if request.param == "guess":
             monkeypatch.setattr(
                 "connscope.capture.kprobe.tier.find_offsets", lambda _: only_guessable()
