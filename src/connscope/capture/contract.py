@@ -49,12 +49,12 @@ unknown, though its ends are exact."""
 
 UDP_CONTRACT: dict[Tier, dict[Group, Certainty]] = {
     Tier.BTF: dict(zip(_GROUPS, (_E, _E, _E, _E, _U, _E, _U), strict=True)),
-    Tier.KPROBE: dict(zip(_GROUPS, (_E, _E, _A, _U, _U, _U, _U), strict=True)),
+    Tier.KPROBE: dict(zip(_GROUPS, (_E, _E, _E, _E, _U, _E, _U), strict=True)),
     Tier.NETLINK: dict(zip(_GROUPS, (_E, _E, _A, _U, _U, _U, _U), strict=True)),
     Tier.PROCFS: dict(zip(_GROUPS, (_A, _E, _A, _U, _U, _U, _U), strict=True)),
 }
-"""The same of UDP. In btf of the flows that `udp` counts, where the kernel has what that needs
-(6.3): of sockets that are bound to an address, by calls that name the peer or on a connected
+"""The same of UDP. In btf and kprobe of the flows that `udp` counts, where the kernel has what that
+needs: of sockets that are bound to an address, by calls that name the peer or on a connected
 socket. In the other tiers of a socket in a look."""
 
 CONNTRACK_CONTRACT: dict[Tier, dict[Group, Certainty]] = {

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from connscope.capture.btf.look import SocketLook
 from connscope.capture.changes import LookChanges
@@ -53,7 +54,7 @@ class Ladder(OpenedTier):
     Args:
         config: `tier` forces one; the rest is for the tiers.
         require: none that is worse than this; None: any will do.
-        udp_sockets: looks show UDP sockets too; those of all tiers but btf do anyway.
+        udp_sockets: looks show UDP sockets too, also those of tiers that count flows.
 
     Attributes:
         refusals: why each better tier does not capture.
@@ -104,7 +105,7 @@ class Ladder(OpenedTier):
             lambda tier: open_tested(tier, self._config),
             self.refusals,
         )
-        if self._udp_sockets and self.tier == Tier.BTF:
+        if self._udp_sockets and self.tier in (Tier.BTF, Tier.KPROBE):
             self._looker = UdpSocketsToo(self._inner, self._config)
         if not {Kind.OPENED, Kind.LISTENING} <= self._inner.kinds:
             self._changes = LookChanges(self._inner, self._config.look_interval_s)
@@ -153,7 +154,7 @@ def open_looker(
     require: Tier | None = None,
     udp_sockets: bool = False,
 ) -> Looker:
-    """Opens what is cheapest for one look, of the best tier that works.
+    """Opens what is cheapest for one look, of the best tier that works; no probes count for it.
 
     Args:
         config: `tier` forces one.
@@ -170,7 +171,8 @@ def open_looker(
                 refuse_excluded_kernel(config.excluded_kernels)
                 look = SocketLook(None, {}, config.owner_check_interval_s)
                 return UdpSocketsToo(look, config) if udp_sockets else look
-            return _opened(make_tier(tier, config))
+            counts_udp = config.udp and tier != Tier.KPROBE
+            return _opened(make_tier(tier, replace(config, udp=counts_udp)))
 
     return _first_that_works(config, require, open_one, refusals)
 
@@ -277,8 +279,7 @@ def see_own_connection(tier: CaptureTier) -> Rows:
 
 
 def _shows(rows: Rows, port: int) -> bool:
-    """Whether they tell of the port. It may be among what was lost, on a machine that is flooded:
-    who counts its losses is no silent tier."""
+    """Whether they tell of the port, or of a loss: who counts what is lost is no silent tier."""
     return bool(_of_port(rows, port).any() or (rows["kind"] == Kind.LOST).any())
 
 
@@ -291,8 +292,7 @@ def _connect_to_ourselves(looker: Looker | None) -> tuple[int, list[Rows]]:
 
 
 def _of_others(events: Rows) -> Rows:
-    others: Rows = events[events["pid"] != os.getpid()]
-    return others
+    return np.compress(events["pid"] != os.getpid(), events)
 
 
 def _of_port(rows: Rows, port: int) -> npt.NDArray[np.bool_]:

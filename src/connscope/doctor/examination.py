@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from connscope.capture.btf.accept_owner import BY_CALL, BY_FEXIT
 from connscope.capture.btf.tier import BtfTier
 from connscope.capture.contract import CONTRACT, Certainty
+from connscope.capture.kprobe.tier import KprobeTier
 from connscope.capture.ladder import LADDER, make_tier, see_own_connection
 from connscope.capture.tier import CaptureTier
 from connscope.config import Config
@@ -22,12 +23,15 @@ __all__ = ("Examination", "Trial", "examine")
 
 SYSTEM_CALLS = 20_000
 ROUNDS = 7
+UDP_CONFIG = Config(accept_owner="listener", ring_bytes=1 << 20, udp=True)
 UDP_COSTS = {
     "udp_calls": "hooks sock_send_length, sock_recv_length, cgroup sendmsg4/6, recvmsg4/6 and "
     "sock_release, inet_sk_error_report; about 85 ns for each send and receive of TCP, 110 of "
     "connected UDP, 360 of a UDP call that names its peer; see docs/udp.md",
     "udp_fexit": "hooks the functions of UDP that send and receive by fexit, cgroup sock_release, "
     "inet_sk_error_report; nothing of TCP's; see docs/udp.md",
+    "kprobe_udp": "probes the calls and returns of the functions of UDP that send and receive, "
+    "and sock_def_error_report; cgroup sock_release; nothing of TCP's; see docs/udp.md",
     "": "",
 }
 
@@ -74,7 +78,7 @@ class Examination:
     Attributes:
         machine: the facts.
         ladder: the ways to capture, best first.
-        trials: the programs of the best one.
+        trials: the programs of btf; without it, of kprobe what is optional.
         conclusion: one sentence.
         command: what mends it; empty if there is nothing to mend or nothing that can.
     """
@@ -91,7 +95,7 @@ def examine() -> Examination:
     config = Config(accept_owner="listener", ring_bytes=1 << 20)
     ladder = tuple(_try_tier(tier, make_tier(tier, config)) for tier in LADDER)
     core = Trial(ladder[0].outcome, "TCP connections of all network namespaces")
-    trials = [core, *_try_parts()] if core.outcome.works else [core]
+    trials = [core, *_try_parts()] if core.outcome.works else [core, *_try_parts_of_kprobe(ladder)]
     trials.append(Trial(*try_conntrack()))
     machine = look_at_machine()
     return Examination(machine, ladder, tuple(trials), *conclude(ladder, machine))
@@ -118,8 +122,6 @@ def _try_parts() -> list[Trial]:
     with BtfTier(Config(accept_owner="exact", ring_bytes=1 << 20)) as tier:
         exact = tier.parts[BY_CALL]
         tax_ns = _system_call_ns() - before_ns
-    with BtfTier(Config(accept_owner="listener", ring_bytes=1 << 20, udp=True)) as tier:
-        udp, udp_cost = tier.parts["udp"], UDP_COSTS[tier.udp_way]
     cost = f"costs every system call of this machine {tax_ns:+.0f} ns, measured now"
     return [
         Trial(parts["connect attempts"], "connects that never send a SYN: no route, denied"),
@@ -130,12 +132,23 @@ def _try_parts() -> list[Trial]:
             "the accepting process, exact, with --accept-owner exact",
             cost if exact.works else "",
         ),
-        Trial(
-            replace(udp, feature="UDP flows"),
-            "bytes and datagrams of each UDP socket and peer, with udp = true",
-            udp_cost,
-        ),
+        _try_udp(BtfTier(UDP_CONFIG)),
     ]
+
+
+def _try_parts_of_kprobe(ladder: Sequence[Rung]) -> list[Trial]:
+    """Where that is the best that there is."""
+    works = any(rung.tier == Tier.KPROBE and rung.outcome.works for rung in ladder)
+    return [_try_udp(KprobeTier(UDP_CONFIG))] if works else []
+
+
+def _try_udp(made: BtfTier | KprobeTier) -> Trial:
+    with made as tier:
+        return Trial(
+            replace(tier.parts["udp"], feature="UDP flows"),
+            "bytes and datagrams of each UDP socket and peer, with udp = true",
+            UDP_COSTS[tier.udp_way],
+        )
 
 
 def _system_call_ns() -> float:

@@ -10,12 +10,13 @@ import pytest
 
 from connscope.capture.btf.tier import BtfTier
 from connscope.capture.btf.udp import WAYS
+from connscope.capture.kprobe.tier import KprobeTier
 from connscope.capture.ladder import Ladder
 from connscope.config import Config, load_config
 from connscope.row.words import Tier, word
-from tests.kernel.capture.udp_ways import WAYS_HERE
+from tests.kernel.capture.udp_ways import WAYS_HERE, Counting
 from tests.kernel.recorder import Recorder
-from tests.kernel.tiers_here import TELLS_CLOSES, TIERS_HERE
+from tests.kernel.tiers_here import HAS_KPROBES, TELLS_CLOSES, TIERS_HERE
 from tests.traffic.build import built
 
 
@@ -40,13 +41,24 @@ def telling_tier(request: pytest.FixtureRequest) -> Iterator[Recorder]:
         yield Recorder(cast("Any", opened))
 
 
-@pytest.fixture(params=WAYS_HERE)
-def udp(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    """A tier that counts UDP flows in one of the ways, open."""
+@pytest.fixture(
+    params=[*WAYS_HERE, *[Tier.KPROBE] * HAS_KPROBES],
+    ids=lambda each: each if isinstance(each, str) else word(each),
+)
+def counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Counting:
+    """Each tier that counts UDP flows; btf in each of its ways."""
+    if request.param is Tier.KPROBE:
+        return cast("Counting", KprobeTier)
     ways = tuple(each for each in WAYS if each[0] == request.param)
     monkeypatch.setattr("connscope.capture.btf.udp.WAYS", ways)
-    with BtfTier(Config(udp=True)) as tier:
-        assert tier.parts["udp"].works, tier.parts["udp"]
+    return BtfTier
+
+
+@pytest.fixture
+def udp(counting: Counting) -> Iterator[Recorder]:
+    """A tier that counts UDP flows, open."""
+    with counting(Config(udp=True)) as tier:
+        assert tier.udp_way, tier.parts["udp"]
         yield Recorder(tier)
 
 

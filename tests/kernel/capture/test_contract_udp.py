@@ -1,4 +1,4 @@
-"""Each tier keeps what the contract says of UDP: flows in btf, sockets in the others."""
+"""Each tier keeps what the contract says of UDP: flows where they are counted, else sockets."""
 
 from __future__ import annotations
 
@@ -26,18 +26,21 @@ from tests.kernel.traffic.agreement import ROLES
 from tests.surroundings import FAMILIES
 
 ENDS = [("::1", socket.AF_INET6) if v6 else ("127.0.0.1", socket.AF_INET) for v6 in FAMILIES]
-LOOKING = [tier for tier in TIERS_HERE if tier != Tier.BTF]
+COUNTING = [tier for tier in TIERS_HERE if tier in (Tier.BTF, Tier.KPROBE)]
+LOOKING = [tier for tier in TIERS_HERE if tier not in COUNTING]
 
 
 def opened(tier: Tier) -> Ladder:
     return Ladder(load_config(tier=word(tier), udp=True, owner_check_interval_s=0))
 
 
-@pytest.fixture
-def btf() -> Iterator[Recorder]:
+@pytest.fixture(params=COUNTING, ids=word)
+def counting_tier(request: pytest.FixtureRequest) -> Iterator[Recorder]:
     """A tier that counts flows; where the kernel has no way to it says so, no more."""
-    with opened(Tier.BTF) as tier:
-        if not WAYS_HERE and any("UDP flows are not seen" in limit for limit in tier.limits):
+    with opened(request.param) as tier:
+        if any("UDP flows are not seen" in limit for limit in tier.limits):
+            assert request.param == Tier.BTF
+            assert not WAYS_HERE
             pytest.skip("this kernel has no sock_send_length (6.3), and fexit may not be loaded")
         yield Recorder(cast("Any", tier))
 
@@ -55,14 +58,14 @@ def check_masks(row: Any, tier: Tier) -> None:
 
 
 @pytest.mark.parametrize("kind", ["udp_connected", "udp_unconnected"])
-def test_flows_are_what_the_applications_counted(btf: Recorder, kind: str) -> None:
+def test_flows_are_what_the_applications_counted(counting_tier: Recorder, kind: str) -> None:
     """Both ends of each: masks, bytes to the byte, ends, owner and role."""
-    told = told_of(btf, *(play(kind, v6=v6) for v6 in FAMILIES))
+    told = told_of(counting_tier, *(play(kind, v6=v6) for v6 in FAMILIES))
     assert len(told.traffic.ends) == 2 * len(FAMILIES)
     for end in told.traffic.ends:
         port = int(end.local.rpartition(":")[2])
-        row = btf.one(port, Kind.CLOSED, local_port=port, pid=end.pid)
-        check_masks(row, Tier.BTF)
+        row = counting_tier.one(port, Kind.CLOSED, local_port=port, pid=end.pid)
+        check_masks(row, counting_tier.tier.tier)
         assert (row["bytes_sent"], row["bytes_received"]) == (end.sent, end.received)
         assert (row["role"], row["netns"]) == (ROLES[end.role], end.netns)
         assert end.peer.endswith(f":{row['peer_port']}")

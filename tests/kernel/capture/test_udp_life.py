@@ -16,16 +16,16 @@ from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.row.words import Failure, Group, Kind, Protocol, Role
 from tests.kernel.capture.test_udp_calls import bound, closed, counters, pair, port_of
-from tests.kernel.capture.udp_ways import WAYS_HERE
+from tests.kernel.capture.udp_ways import WAYS_HERE, Counting
 from tests.kernel.recorder import Recorder, pick
 
 SOCKETS = 500
 IDLE = Config(udp=True, udp_idle_s=1, udp_idle_both_s=1)
 
 
-def test_idle_flow_ends_with_all_that_was_counted() -> None:
+def test_idle_flow_ends_with_all_that_was_counted(counting: Counting) -> None:
     """Without a datagram for as long as is set it is told as idle, and comes back with its id."""
-    with BtfTier(IDLE) as tier:
+    with counting(IDLE) as tier:
         udp = Recorder(tier)
         one, other = pair()
         one.send(b"x" * 11)
@@ -42,9 +42,9 @@ def test_idle_flow_ends_with_all_that_was_counted() -> None:
     assert row["connection_id"] == idle["connection_id"] == opened["connection_id"]
 
 
-def test_used_flow_is_not_idle() -> None:
+def test_used_flow_is_not_idle(counting: Counting) -> None:
     """What is used now and then lives on, and nothing of it is told twice or lost."""
-    with BtfTier(IDLE) as tier:
+    with counting(IDLE) as tier:
         udp, quiet = Recorder(tier), pair()
         one, other = pair()
         quiet[0].send(b"q")
@@ -61,9 +61,9 @@ def test_used_flow_is_not_idle() -> None:
     assert counters(row)[0] == sent
 
 
-def test_every_datagram_is_told_while_flows_go_idle_and_come_back() -> None:
+def test_every_datagram_is_told_while_flows_go_idle_and_come_back(counting: Counting) -> None:
     """Sums over all rows of flows that end again and again are what was sent."""
-    with BtfTier(Config(udp=True, udp_idle_s=1, udp_idle_both_s=1)) as tier:
+    with counting(Config(udp=True, udp_idle_s=1, udp_idle_both_s=1)) as tier:
         udp = Recorder(tier)
         one, peers = bound(), [bound() for _ in range(50)]
         own, sent, chance = port_of(one), 0, random.Random(1)
@@ -184,9 +184,9 @@ def test_peer_that_answers_after_a_failure_opens_the_flow_again(udp: Recorder) -
     assert counters(row)[2:] == (5, 1)
 
 
-def test_no_room_is_counted() -> None:
+def test_no_room_is_counted(counting: Counting) -> None:
     """With 256 slots, datagrams to 300 peers: what finds no room is a loss."""
-    with BtfTier(Config(udp=True, udp_flows_max=256)) as tier:
+    with counting(Config(udp=True, udp_flows_max=256)) as tier:
         before = tier.losses().datagrams
         one, peers = bound(), [bound() for _ in range(300)]
         for peer in peers:
@@ -214,11 +214,11 @@ def test_look_shows_what_was_counted_so_far(udp: Recorder) -> None:
     other.close()
 
 
-def test_socket_that_is_older_says_so() -> None:
+def test_socket_that_is_older_says_so(counting: Counting) -> None:
     """What it sent before we came nobody has counted."""
     one, other = pair()
     one.send(b"before")
-    with BtfTier(Config(udp=True)) as tier:
+    with counting(Config(udp=True)) as tier:
         one.send(b"x")
         row = closed(Recorder(tier), one)
     other.close()
@@ -227,12 +227,12 @@ def test_socket_that_is_older_says_so() -> None:
     assert row["role"] == Role.UNKNOWN
 
 
-def test_id_is_the_same_after_a_restart() -> None:
+def test_id_is_the_same_after_a_restart(counting: Counting) -> None:
     """It is made of socket and peer."""
     one, other = pair()
     ids = []
     for _ in range(2):
-        with BtfTier(Config(udp=True)) as tier:
+        with counting(Config(udp=True)) as tier:
             one.send(b"x")
             (row,) = pick(tier.look(), port_of(one), Kind.SNAPSHOT, local_port=port_of(one))
             ids.append(int(row["connection_id"]))

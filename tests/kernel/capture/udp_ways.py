@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from connscope.capture.btf.tier import BtfTier
-from connscope.capture.kprobe.tier import KprobeTier
 from connscope.capture.objects import object_path
 from connscope.config import Config
 from connscope.errors import KernelError
@@ -15,8 +14,8 @@ from connscope.kernel import BpfObject
 
 __all__ = ("WAYS_HERE", "Counting")
 
-Counting: TypeAlias = Callable[[Config], BtfTier | KprobeTier]
-"""Makes a tier that counts flows."""
+Counting: TypeAlias = Callable[[Config], BtfTier]
+"""Makes a tier that counts flows; one that is not btf is like it."""
 
 IS_GUEST = os.environ.get("TEST_FEXIT") == "1"
 """Another kernel, which may lack one of them; elsewhere what does not load is a failure."""

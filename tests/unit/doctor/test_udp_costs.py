@@ -8,4 +8,4 @@ from connscope.doctor.examination import UDP_COSTS
 
 def test_each_way_to_count_has_its_price():
     """And none where nothing counts."""
-    assert set(UDP_COSTS) == {way for way, _ in WAYS} | {""}
+    assert set(UDP_COSTS) == {way for way, _ in WAYS} | {"kprobe_udp", ""}

@@ -19,6 +19,7 @@ from connscope.capture.kprobe.look import KprobeLook
 from connscope.capture.kprobe.offsets import Offsets, find_offsets
 from connscope.capture.kprobe.owners import OwnerMemory
 from connscope.capture.kprobe.perf_rows import PerfRows
+from connscope.capture.kprobe.udp import ProbedUdpFlows
 from connscope.capture.kprobe.watchers import AcceptWatchers
 from connscope.capture.objects import lend_maps, object_path
 from connscope.capture.ring_tier import RingTier
@@ -26,6 +27,7 @@ from connscope.capture.tier import Losses
 from connscope.config import Config
 from connscope.errors import NotSupportedError
 from connscope.kernel import BpfMap, BpfObject, PerfBuffer
+from connscope.kernel.feature import Outcome, probe
 from connscope.kernel.host.clock import boottime_ns, wall_minus_boottime_ns
 from connscope.kernel.host.detached_mount import mount_detached
 from connscope.kernel.host.mounts import find_cgroup2
@@ -33,7 +35,7 @@ from connscope.kernel.kprobes import Kprobes
 from connscope.kernel.libbpf import error_from
 from connscope.kernel.ring import has_ring_buffers
 from connscope.row.columns import ROW, Rows
-from connscope.row.words import Tier
+from connscope.row.words import Protocol, Tier
 
 __all__ = ("KprobeTier",)
 
@@ -75,10 +77,11 @@ class KprobeTier(RingTier):
     """Captures with ``kprobe.bpf.o`` and ``kprobe_calls.bpf.o``.
 
     Args:
-        config: `ring_bytes`, `owner_check_interval_s`.
+        config: `ring_bytes`, `owner_check_interval_s`, and those of UDP.
 
     Attributes:
         offsets: where the fields are, once opened.
+        parts: what became of each optional part, once opened.
     """
 
     tier = Tier.KPROBE
@@ -93,6 +96,7 @@ class KprobeTier(RingTier):
         self._missed, self._missed_checked_s = 0, 0.0
         self._through_perf = False
         self.offsets = Offsets({}, "")
+        self.parts: dict[str, Outcome] = {}
 
     def open(self) -> None:
         """Finds the fields, loads and attaches, and looks; see `CaptureTier.open`."""
@@ -112,6 +116,7 @@ class KprobeTier(RingTier):
             self._look = self._hold(KprobeLook(core, kprobes, knobs, self._config))
             self.look()
             self._watchers = self._hold(AcceptWatchers(calls, kprobes))
+            self.parts["udp"] = self._count_udp()
         except BaseException:
             self.close()
             raise
@@ -133,6 +138,18 @@ class KprobeTier(RingTier):
         each = self._config.ring_bytes // mmap.PAGESIZE // (os.cpu_count() or 1)
         pages = 1 << max(0, each.bit_length() - 1)
         self._ring = self._hold(PerfRows(PerfBuffer(core.maps["perf_rows"], ROW, pages)))
+
+    def _count_udp(self) -> Outcome:
+        def count() -> None:
+            if self._through_perf:
+                raise NotSupportedError("UDP flows", "this kernel has no ring buffer (5.8)")
+            with _cgroup2() as root:
+                knobs, config = self.offsets.knobs, self._config
+                self._begin_udp(ProbedUdpFlows(self._open_core, knobs, root, config, self.look))
+
+        if not self._config.udp:
+            return Outcome("udp", unwanted="udp = false")
+        return probe("udp", count)
 
     def _load_calls(self, core: BpfObject, knobs: dict[str, int]) -> BpfObject:
         self._calls = calls = self._hold(BpfObject(object_path("kprobe_calls")))
@@ -161,12 +178,15 @@ class KprobeTier(RingTier):
                 self._hold(program.attach_cgroup(root))
 
     def look(self) -> Rows:
-        """All open TCP and UDP sockets, see `CaptureTier.look`."""
+        """All open TCP sockets, and UDP's: flows if they are counted, else sockets too.
+
+        See `CaptureTier.look`.
+        """
         rows = self._open_look.look()
         self._owners.remember(rows)
         if self._watchers is not None:  # one without anybody to watch is false
             self._watchers.sweep()
-        return rows
+        return self._with_flows(rows[rows["protocol"] != Protocol.UDP]) if self._udp else rows
 
     def minisockets(self) -> Rows:
         """SYN_RECV and TIME_WAIT, see `CaptureTier.minisockets`."""
@@ -180,6 +200,9 @@ class KprobeTier(RingTier):
             said.append("what MPTCP sends twice is counted twice: this kernel has no BTF")
         if self.offsets.source != "btf" and "task_start" not in self.offsets.at:
             said.append("owners are known by their pid alone: no field has their start")
+        udp = self.parts.get("udp")
+        if udp and udp.error:
+            said.append(f"UDP flows are not seen [{udp.verdict.value}: {udp.reason}]")
         return tuple(said)
 
     def events(self) -> Rows:
