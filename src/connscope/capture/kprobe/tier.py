@@ -60,8 +60,8 @@ CALL_PROBES = (
     ("connect_v6", "tcp_v6_pre_connect", 0),
     ("accept_returns", "inet_csk_accept", 4096),
 )
-"""The same of ``kprobe_calls.bpf.o``. So many can sit in accept(). The kernel asks the programs of a
-cgroup that may deny a connect in tcp_v4_pre_connect (d74bad4e74ee, 4.17)."""
+"""The same of ``kprobe_calls.bpf.o``. So many can sit in accept(). The kernel asks the programs of
+a cgroup that may deny a connect in tcp_v4_pre_connect (d74bad4e74ee, 4.17)."""
 
 MAY_BE_MISSING = ("v6", "pre_connect")
 """Parts of the names of functions that a kernel can do without."""
