@@ -184,7 +184,7 @@ class KprobeTier(RingTier):
         """
         rows = self._open_look.look()
         self._owners.remember(rows)
-        if self._watchers is not None:  # one without anybody to watch is false
+        if self._watchers:
             self._watchers.sweep()
         return self._with_flows(rows[rows["protocol"] != Protocol.UDP]) if self._udp else rows
 
@@ -217,9 +217,11 @@ class KprobeTier(RingTier):
 
     def losses(self) -> Losses:
         """What went missing so far; of hits of probes that the kernel missed each is a row, though
-        not each would have become one."""
+        not each would have become one, and of threads that there was no room to watch each an
+        owner."""
         self._count_missed()
-        return super().losses() + Losses(rows=self._missed)
+        unwatched = self._watchers.unwatched if self._watchers else 0
+        return super().losses() + Losses(rows=self._missed, owners=unwatched)
 
     def _count_missed(self) -> None:
         if self._kprobes:

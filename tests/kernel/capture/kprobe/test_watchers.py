@@ -21,6 +21,9 @@ from tests.traffic.build import built
 SITTERS = 10_000
 """Also in a machine that is emulated: a smaller crowd would not reach over a batch of the map."""
 
+ROOM = 16_384
+"""Of the map."""
+
 FORK_PATIENCE_S = 4 * PATIENCE_S
 
 
@@ -84,3 +87,12 @@ if HAS_KPROBES:
             tier.look()
             assert not probed()
             assert not tier.losses().owners
+
+    def test_more_than_can_be_watched(monkeypatch: pytest.MonkeyPatch):
+        """Whose accept is not seen is counted among the owners that are not known."""
+        threads = list(range(1, ROOM + 6))
+        monkeypatch.setattr("connscope.capture.kprobe.watchers.threads_in_accept", lambda: threads)
+        with KprobeTier(Config()) as tier:
+            assert tier.losses().owners == 5
+            tier.look()
+            assert not probed()  # none of them really was in accept
