@@ -133,8 +133,8 @@ only where accept is watched (`accept_owner`).
   of them; but with `udp` on conntrack tells `netlink` and `procfs` of flows, where it follows any.
 - `btf`, `kprobe` and `netlink` tell every close, or count it as lost. `procfs` tells those of
   connections that two looks have shown.
-- `kprobe` does not see connects that a cgroup program denies. Without BTF it does not tell MPTCP's
-  subflows from other connections: what they send twice counts twice.
+- Without BTF `kprobe` does not tell MPTCP's subflows from other connections: what they send twice
+  counts twice.
 - `netlink` and `procfs` do not see the connections of a network namespace that has neither a
   process nor a mount. When a connection opened is in their opened row, not in their closed row. In
   `procfs` the role of a connection is the word `unknown`, though its ends are exact.
