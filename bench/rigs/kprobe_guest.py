@@ -6,18 +6,17 @@ python -m bench.rigs.kprobe_guest FILE
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
-from tests.traffic.build import built
-
 from bench.rigs.network import PrivateNetwork
+from bench.rigs.sitters import sitting
 from bench.rigs.tracers import TraceProgram, TracingProgram, tcptracer
 from bench.rigs.work import work_s
 from connscope.capture.kprobe.guess.witness import guess_offsets
@@ -26,10 +25,15 @@ from connscope.capture.kprobe.watchers import threads_in_accept
 from connscope.config import Config
 from connscope.kernel.kprobes import Kprobes
 
-__all__ = ("END", "PACES", "main")
+__all__ = ("END", "NONE", "OURS", "PACES", "RIVAL", "SITTERS", "SLOWED", "SLOWED_S", "main")
 
 END = "end"
 """The last finding."""
+
+NONE, OURS, SLOWED, RIVAL = "none", "connscope", "connscope, slowed", "tcptracer"
+SLOWED_S, QUIET_S = 1.0, 2.0
+"""How often `trace` reads when it is as slow as the machine, some twenty times: time itself is not
+emulated, so its 50 ms have a twentieth of the rows in them."""
 
 START_TIMEOUT_S = 240.0
 TURNS = 3
@@ -57,7 +61,7 @@ def main() -> None:
         _tell(found, "together", **_run_together())
         for pace in PACES:
             for _ in range(TURNS):
-                for name in ("none", "connscope", "tcptracer"):
+                for name in (NONE, OURS, SLOWED, RIVAL):
                     _tell(found, "run", pace=pace, tracer=name, **_run(name, pace))
         _tell(found, "sitters", **_open_among_sitters())
         _tell(found, "work", **work_s())
@@ -68,8 +72,13 @@ def _tell(found: TextIO, what: str, **values: Any) -> None:
     found.write(json.dumps({"what": what, **values}) + "\n")
 
 
-def _trace() -> TraceProgram:
-    return TraceProgram("--tier", "kprobe", start_timeout_s=START_TIMEOUT_S)
+def _trace(reads_each_s: float = 0.0) -> TraceProgram:
+    key = "CONNSCOPE_DRAIN_INTERVAL_S"
+    os.environ |= {key: str(reads_each_s)} if reads_each_s else {}
+    try:
+        return TraceProgram("--tier", "kprobe", start_timeout_s=START_TIMEOUT_S)
+    finally:
+        os.environ.pop(key, None)
 
 
 def _guess() -> dict[str, Any]:
@@ -97,12 +106,12 @@ def _churn(network: PrivateNetwork, arguments: tuple[object, ...]) -> dict[str, 
 def _run(name: str, pace: str) -> dict[str, Any]:
     """The traffic, with that tracer; what it spent between being ready and having told all."""
     with PrivateNetwork() as network, ExitStack() as stack:
-        if name == "none":
+        if name == NONE:
             return _churn(network, PACES[pace])
-        program = stack.enter_context(_trace() if name == "connscope" else _rival())
+        program = stack.enter_context(STARTS[name]())
         user_s, system_s, bpf = *program.cpu_parts_s(), _bpf_ns(program.pid)
         done = _churn(network, PACES[pace])
-        program.settle()
+        program.settle(QUIET_S)
         user_s, system_s = (
             later - earlier
             for later, earlier in zip(program.cpu_parts_s(), (user_s, system_s), strict=True)
@@ -121,6 +130,13 @@ def _run(name: str, pace: str) -> dict[str, Any]:
 
 def _rival() -> TracingProgram:
     return tcptracer(START_TIMEOUT_S)
+
+
+STARTS: dict[str, Callable[[], TracingProgram]] = {
+    OURS: _trace,
+    SLOWED: lambda: _trace(SLOWED_S),
+    RIVAL: _rival,
+}
 
 
 def _lost(program: TracingProgram) -> int:
@@ -149,7 +165,7 @@ def _run_together() -> dict[str, Any]:
         done = _churn(network, TOGETHER)
         after = network.tcp_counters()
         for program in (trace, rival):
-            program.settle()
+            program.settle(QUIET_S)
             program.stop()
         ours, theirs = _seen_by_us(trace.output, network.inode), _seen_by_rival(rival.output)
         opened = sum(after[name] - before[name] for name in ("ActiveOpens", "PassiveOpens"))
@@ -202,18 +218,13 @@ def _seen_by_rival(output: Path) -> Seen:
 
 
 def _open_among_sitters() -> dict[str, Any]:
-    command = [str(built("sitters")), str(SITTERS)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sitters:
-        if not sitters.stdout or not sitters.stdout.readline():
-            raise RuntimeError("there is no room for so many processes")
-        began_s = time.monotonic()
-        while len(threads_in_accept()) < SITTERS:
-            began_s = time.monotonic()
-        scanned_s = time.monotonic()
+    with sitting(SITTERS):
+        began_s = time.process_time()
+        threads_in_accept()
+        found_s = time.process_time()
         with KprobeTier(Config()):
-            opened_s = time.monotonic()
-        sitters.communicate()
-    return {"count": SITTERS, "scan_s": scanned_s - began_s, "open_s": opened_s - scanned_s}
+            opened_s = time.process_time()
+    return {"scan_s": found_s - began_s, "open_s": opened_s - found_s}
 
 
 if __name__ == "__main__":

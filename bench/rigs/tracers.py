@@ -119,10 +119,10 @@ class TracingProgram(Resource):
         after_name = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
         return int(after_name[11]) / TICKS_PER_S, int(after_name[12]) / TICKS_PER_S
 
-    def settle(self) -> None:
-        """Waits until it has written all that it is going to write."""
+    def settle(self, quiet_s: float = QUIET_S) -> None:
+        """Waits until it has written all that it is going to write: nothing for so long."""
         size, since = -1, time.monotonic()
-        while time.monotonic() - since < QUIET_S:
+        while time.monotonic() - since < quiet_s:
             now = self.output.stat().st_size
             if now != size:
                 size, since = now, time.monotonic()
