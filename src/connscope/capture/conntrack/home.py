@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from connscope.row.columns import ROW, Rows
 from connscope.row.words import Role
 
 __all__ = ("ConntrackHome",)
+
+AreKnown = Callable[[npt.NDArray[np.uint64]], npt.NDArray[np.bool_]]
 
 FEATURE = "conntrack"
 ADDRESSES_REST_S = 0.1
@@ -107,9 +110,13 @@ class ConntrackHome(NamespaceHome):
                 return False
         return self.has_flows
 
-    def hear(self, most: int) -> tuple[Rows, int, int]:
+    def hear(self, most: int, are_known: AreKnown | None = None) -> tuple[Rows, int, int]:
         """Rows of flows that have begun or ended, of so many messages at most; how many came, and
         how many found no room.
+
+        Args:
+            most: so many.
+            are_known: as of `flow_rows`.
 
         Raises:
             FailedError: what came can not be read.
@@ -119,9 +126,10 @@ class ConntrackHome(NamespaceHome):
         flows = self._sockets.news.read(most)
         if len(gone := flows[flows["is_gone"]]):
             self.counts = bool(gone["has_counters"][-1])
-        return self._rows(flows, is_news=True), len(flows), self._sockets.news.dropped()
+        rows = self._rows(flows, are_known, is_news=True)
+        return rows, len(flows), self._sockets.news.dropped()
 
-    def look(self) -> Rows:
+    def look(self, are_known: AreKnown | None = None) -> Rows:
         """Rows of the flows that there are; where conntrack does not answer `look_failure` says
         why."""
         self.look_failure = None
@@ -135,9 +143,9 @@ class ConntrackHome(NamespaceHome):
         if len(flows):
             self.counts = bool(flows["has_counters"].all())
         self._read_addresses()
-        return self._rows(flows, is_news=False)
+        return self._rows(flows, are_known, is_news=False)
 
-    def _rows(self, flows: Flows, *, is_news: bool) -> Rows:
+    def _rows(self, flows: Flows, are_known: AreKnown | None, *, is_news: bool) -> Rows:
         if not len(flows):
             return np.empty(0, ROW)
         self.has_flows = True
@@ -145,7 +153,15 @@ class ConntrackHome(NamespaceHome):
         if self._has_strangers(flows) and time.monotonic() >= self._own_due_s:
             self._read_addresses()
             self._own_due_s = time.monotonic() + ADDRESSES_REST_S
-        return flow_rows(flows, self._own, self.inode, moment, self._timeouts, is_news=is_news)
+        return flow_rows(
+            flows,
+            self._own,
+            self.inode,
+            moment,
+            self._timeouts,
+            is_news=is_news,
+            are_known=are_known,
+        )
 
     def _has_strangers(self, flows: Flows) -> bool:
         """Whether there are flows that are only passed on, or are of an address that is new."""

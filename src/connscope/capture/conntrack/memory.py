@@ -69,6 +69,11 @@ class FlowMemory:
         for name in names:
             self._kept[name][slots[where]] = rows[name][where]
 
+    def has(self, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Which of the flows are remembered."""
+        held: npt.NDArray[np.bool_] = self._index.find(ids) != ABSENT
+        return held
+
     def recall(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Writes into rows of flows what was known when they began; which of them were known.
 

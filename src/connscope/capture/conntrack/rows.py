@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from connscope.capture.conntrack.addresses import OwnAddresses
 from connscope.capture.conntrack.keys import address_words, mixed
 from connscope.kernel.host.conntrack import UdpTimeouts
-from connscope.kernel.netlink.conntrack_messages import SEEN_ASSURED, Flows
+from connscope.kernel.netlink.conntrack_messages import ASSURED, Flows
 from connscope.row.columns import NO_UID, ROW, Rows
 from connscope.row.words import Group, Kind, Protocol, Role, State
 
@@ -22,6 +23,8 @@ FLOW_BIT = np.uint64(1 << 63)
 """In the id of each row of a flow, and of no socket: cookies count from one."""
 NO_ID = np.uint64(0xFFFFFFFFFFFFFFFF)
 
+Ids = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.uint64]
 
 
@@ -45,6 +48,7 @@ def flow_rows(
     timeouts: UdpTimeouts,
     *,
     is_news: bool = True,
+    are_known: Callable[[Ids], Mask] | None = None,
 ) -> Rows:
     """A row for each end of a flow that is in the namespace, in the order of the flows.
 
@@ -61,11 +65,17 @@ def flow_rows(
         moment: when they were read.
         timeouts: how long after its last datagram a flow was told to be over.
         is_news: they begin or end now; else they are shown by a look.
+        are_known: which ids are those of rows that were made before. Their ends are still ends of
+            here if an address has gone meanwhile.
     """
+    client_ids, server_ids = (_ids(flows, netns, role) for role in (Role.CLIENT, Role.SERVER))
     is_sent = own.has(flows["original_source"])
     is_received = own.has(flows["reply_source"])
     is_received |= ~is_sent & own.hears(flows["original_target"])
     is_received &= ~(is_sent & _is_to_itself(flows))
+    if are_known:
+        is_sent |= are_known(client_ids)
+        is_received |= are_known(server_ids)
     which = np.concatenate((np.flatnonzero(is_sent), np.flatnonzero(is_received)))
     rows = np.concatenate(
         (
@@ -76,13 +86,14 @@ def flow_rows(
     order = np.argsort(which, kind="stable")
     rows, flows = rows[order], flows[which[order]]
     rows["netns"], rows["time_ns"], rows["uid"] = netns, moment.time_ns, NO_UID
-    rows["connection_id"] = _ids(flows, rows)
+    ids = np.concatenate((client_ids[is_sent], server_ids[is_received]))
+    rows["connection_id"] = ids[order]
     _fill_life(rows, flows, moment, timeouts, is_news=is_news)
     return rows
 
 
-def _is_to_itself(flows: Flows) -> npt.NDArray[np.bool_]:
-    same: npt.NDArray[np.bool_] = flows["reply_source_port"] == flows["original_source_port"]
+def _is_to_itself(flows: Flows) -> Mask:
+    same: Mask = flows["reply_source_port"] == flows["original_source_port"]
     same &= (flows["reply_source"] == flows["original_source"]).all(axis=1)
     return same
 
@@ -113,12 +124,12 @@ def _payload(flows: Flows, direction: str) -> npt.NDArray[np.uint64]:
     return found
 
 
-def _ids(flows: Flows, rows: Rows) -> Times:
+def _ids(flows: Flows, netns: int, role: Role) -> Ids:
     """Of conntrack's own id, the namespace, the ends as they were first, and which end it is."""
     found = mixed(
         flows["id"],
-        rows["netns"],
-        rows["role"],
+        netns,
+        int(role),
         *address_words(flows["original_source"]),
         *address_words(flows["original_target"]),
         flows["original_source_port"],
@@ -138,7 +149,7 @@ def _fill_life(
     opened_ns = _boottime(opened, moment, 0)
     if is_news:
         opened_ns = np.where(is_gone | (opened_ns > 0), opened_ns, moment.time_ns)
-    silent_s = np.where(flows["status"] & SEEN_ASSURED, timeouts.stream_s, timeouts.single_s)
+    silent_s = np.where(flows["status"] & ASSURED, timeouts.stream_s, timeouts.single_s)
     over = np.where(flows["stop_ns"], flows["stop_ns"], flows["event_ns"])
     over_ns = _boottime(over, moment, moment.time_ns)
     closed_ns = np.maximum(over_ns - np.minimum(silent_s * NS_PER_S, over_ns), opened_ns)

@@ -45,7 +45,7 @@ class ConntrackWatch:
         Raises:
             FailedError: what came can not be read.
         """
-        rows, heard, dropped = home.hear(BATCH_ROWS)
+        rows, heard, dropped = home.hear(BATCH_ROWS, self._memory.has)
         self._dropped += dropped
         if not len(rows):
             return rows, heard
@@ -99,8 +99,9 @@ class ConntrackWatch:
         self._sockets = KnownSockets(sockets)
         parts = [NOTHING]
         for home in homes:
-            rows = home.look()
-            parts.append(rows[self._give_owners(rows, home.are_for_groups(rows))])
+            rows = home.look(self._memory.has)
+            known = self._memory.has(rows["connection_id"])
+            parts.append(rows[self._give_owners(rows, home.are_for_groups(rows)) | known])
         flows = np.concatenate(parts)
         flows["tier"] = self._tier
         self._memory.recall(flows)
@@ -127,13 +128,13 @@ class ConntrackWatch:
             said.append(f"UDP flows are not in looks{where}: {failures[0].reason}")
         if silent := sum(not home.follows for home in heard):
             said.append(
-                f"short UDP flows are not seen{_where(silent, len(homes))}: conntrack has followed "
-                "nothing there, because no rule needs it (nft: ct state)"
+                f"short UDP flows are not seen{_where(silent, len(homes))}: conntrack follows "
+                "nothing there so far; it does where a rule needs it (nft: ct state)"
             )
         if mute := sum(not home.counts for home in heard):
             said.append(
                 f"the bytes of UDP flows are not known{_where(mute, len(homes))}: sysctl "
-                "net.netfilter.nf_conntrack_acct is 0 there"
+                "net.netfilter.nf_conntrack_acct was 0 there when they began"
             )
         return said
 

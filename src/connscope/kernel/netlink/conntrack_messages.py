@@ -10,13 +10,13 @@ import numpy.typing as npt
 from connscope.kernel.netlink.layout import HEADER_BYTES
 from connscope.kernel.netlink.messages import Attribute, Layout, Messages, layouts
 
-__all__ = ("CT_DELETE", "CT_NEW", "FLOW", "SEEN_ASSURED", "SEEN_REPLY", "Flows", "parse_flows")
+__all__ = ("ASSURED", "CT_DELETE", "CT_NEW", "FLOW", "Flows", "parse_flows")
 
 CT_NEW, CT_DELETE = 0x100, 0x102
 """Types of messages: NFNL_SUBSYS_CTNETLINK, and what became of the flow."""
 
-SEEN_REPLY, SEEN_ASSURED = 1 << 1, 1 << 2
-"""Bits of `status`: both ends have spoken; both have, for longer than two seconds."""
+ASSURED = 1 << 2
+"""A bit of `status`: both ends have spoken, for longer than two seconds."""
 
 BODY_BYTES = HEADER_BYTES + 4  # struct nfgenmsg
 

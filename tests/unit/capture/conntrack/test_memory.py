@@ -103,6 +103,9 @@ def test_any_history(steps: list[tuple[str, list[int]]]):
             for one in ids:
                 wanted.pop(one, None)
         assert len(memory) == len(wanted)
+        assert memory.has(np.arange(41, dtype=np.uint64)).tolist() == [
+            one in wanted for one in range(41)
+        ]
         assert recalled(memory, list(range(1, 41)))["pid"].tolist() == [
             wanted.get(one, 0) for one in range(1, 41)
         ]
