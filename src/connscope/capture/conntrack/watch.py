@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,9 @@ from connscope.row.words import Group, Kind, Protocol, Role, Tier
 __all__ = ("ConntrackWatch",)
 
 NOTHING = np.empty(0, ROW)
+FREE_S, SHARE = 0.05, 30
+"""To ask conntrack in all namespaces takes this thread no more than so long, or comes a rest: so
+many times as long as it took. Each time the kernel walks its whole table."""
 Mask = npt.NDArray[np.bool_]
 
 
@@ -25,12 +30,21 @@ class ConntrackWatch:
 
     Args:
         tier: of all rows.
+        clock: seconds that only grow.
+        work: seconds for which this thread has worked.
     """
 
-    def __init__(self, tier: Tier) -> None:
-        self._tier = tier
+    def __init__(
+        self,
+        tier: Tier,
+        clock: Callable[[], float] = time.monotonic,
+        work: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._tier, self._clock, self._work = tier, clock, work
         self._memory = FlowMemory()
         self._sockets = KnownSockets(NOTHING)
+        self._shown, self._begun = NOTHING, list[Rows]()
+        self._due_s = -math.inf
         self._dropped = 0
 
     def take_dropped(self) -> int:
@@ -53,7 +67,10 @@ class ConntrackWatch:
         opened, ended = rows[begins], rows[~begins]
         keep = np.ones(len(rows), np.bool_)
         keep[begins] = self._give_owners(opened, home.are_for_groups(opened))
-        self._memory.remember(opened[keep[begins]])
+        begun = opened[keep[begins]]
+        self._memory.remember(begun)
+        if self._clock() < self._due_s:  # else the next look asks
+            self._begun.append(begun)
         keep[~begins] = self._recall(ended, home.are_for_groups(ended))
         rows[begins], rows[~begins] = opened, ended
         self._forget_ended(rows)
@@ -88,7 +105,8 @@ class ConntrackWatch:
         self._memory.forget(ids[newest_first["kind"][last] == Kind.IDLE])
 
     def look(self, homes: Iterable[ConntrackHome], sockets: Rows) -> Rows:
-        """A look at sockets with the flows that there are.
+        """A look at sockets with the flows that there are. Where asking conntrack takes long, some
+        looks show the counters of an earlier one.
 
         A socket that is connected is left out while its only flow is shown.
 
@@ -97,7 +115,18 @@ class ConntrackWatch:
             sockets: of the look, with owners.
         """
         self._sockets = KnownSockets(sockets)
-        parts = [NOTHING]
+        if self._clock() >= self._due_s:
+            self._ask(homes)
+        flows = self._flows_now()
+        if not len(flows):
+            return sockets
+        is_udp = (sockets["protocol"] == Protocol.UDP) & (sockets["peer_port"] > 0)
+        is_shown = np.zeros(len(sockets), np.bool_)
+        is_shown[is_udp] = np.isin(keys_of_ends(sockets[is_udp]), keys_of_ends(flows))
+        return np.concatenate((sockets[~is_shown], flows))
+
+    def _ask(self, homes: Iterable[ConntrackHome]) -> None:
+        began_s, parts = self._work(), [NOTHING]
         for home in homes:
             rows = home.look(self._memory.has)
             known = self._memory.has(rows["connection_id"])
@@ -107,12 +136,19 @@ class ConntrackWatch:
         self._memory.recall(flows)
         self._memory.remember(flows)
         self._memory.compare(flows)
-        if not len(flows):
-            return sockets
-        is_udp = (sockets["protocol"] == Protocol.UDP) & (sockets["peer_port"] > 0)
-        is_shown = np.zeros(len(sockets), np.bool_)
-        is_shown[is_udp] = np.isin(keys_of_ends(sockets[is_udp]), keys_of_ends(flows))
-        return np.concatenate((sockets[~is_shown], flows))
+        self._shown, self._begun = flows, []
+        took_s = self._work() - began_s
+        self._due_s = self._clock() + (SHARE * took_s if took_s > FREE_S else 0.0)
+
+    def _flows_now(self) -> Rows:
+        """Those of the last time that conntrack was asked, and what was heard of since."""
+        begun = np.concatenate((NOTHING, *self._begun))
+        fresh = np.unique(begun["connection_id"], return_index=True)[1]
+        begun = begun[fresh[~np.isin(begun["connection_id"][fresh], self._shown["connection_id"])]]
+        begun["kind"] = Kind.SNAPSHOT
+        flows = np.concatenate((self._shown, begun))
+        found: Rows = flows[self._memory.has(flows["connection_id"])]
+        return found
 
     def limits(self, homes: Sequence[ConntrackHome]) -> list[str]:
         """What can not be seen, a sentence each."""
