@@ -22,15 +22,17 @@ def test_flow_of_a_socket_that_is_known(tier: Tier, acct: bool) -> None:
     """Exact groups have both bits, estimated ones the one, unknown ones neither bit nor number."""
     config = load_config(tier=word(tier), udp=True, owner_check_interval_s=0)
     with (
-        FollowedNamespace(acct=acct, timeout_s=1) as there,
+        FollowedNamespace(acct=acct) as there,
         there.udp() as server,
         Ladder(config) as ladder,
     ):
         heard = Heard(ladder, there.inode)
         heard.shown()
-        short_flow(there, server, 100, 7)
+        port = short_flow(there, server, 100, 7)
         heard.of(Kind.OPENED, 2)
         (shown,) = (row for row in heard.shown() if row["role"] == Role.SERVER)
+        there.hasten()
+        server.sendto(b"", ("127.0.0.1", port))
         (idle,) = heard.of(Kind.IDLE, role=Role.SERVER)
     contract = dict(CONNTRACK_CONTRACT[tier])
     if not acct:

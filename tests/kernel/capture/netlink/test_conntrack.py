@@ -132,27 +132,29 @@ class TestLooks:
 
     def test_a_flow_is_shown_with_what_it_has_carried(self, heard: Heard) -> None:
         """And not any more when it is over."""
-        there = FollowedNamespace(timeout_s=2)
-        with there, there.udp() as server:
+        with FollowedNamespace() as there, there.udp() as server:
             heard = Heard(heard.tier, there.inode)
             port = short_flow(there, server, 100, 7)
             (client,) = (row for row in heard.shown() if row["local_port"] == port)
             assert (client["kind"], client["bytes_sent"]) == (Kind.SNAPSHOT, 100)
+            there.hasten()
+            server.sendto(b"", ("127.0.0.1", port))
             heard.of(Kind.IDLE, 2)
             assert not len(heard.shown())
 
-    def test_a_flow_that_is_older(self, there: FollowedNamespace) -> None:
+    def test_a_flow_that_is_older(self) -> None:
         """It is in looks; nobody knows since when."""
-        with there.udp() as server:
+        with FollowedNamespace() as there, there.udp() as server:
             short_flow(there, server)
             with NetlinkTier(FLOWS) as tier:
                 shown = Heard(tier, there.inode).shown()
         assert len(shown) == 2
         assert not any(Group.LIFE in groups(row, "known") for row in shown)
 
-    def test_a_connected_socket_is_shown_once(self, there: FollowedNamespace, heard: Heard) -> None:
+    def test_a_connected_socket_is_shown_once(self, heard: Heard) -> None:
         """As its flow while there is one, with its inode; a socket without a peer is none."""
-        with there.udp() as server, there.udp() as client:
+        with FollowedNamespace() as there, there.udp() as server, there.udp() as client:
+            heard = Heard(heard.tier, there.inode)
             client.connect(server.getsockname())
             (alone,) = heard.shown()
             client.send(b"x")
@@ -233,7 +235,7 @@ class Told:
 def test_the_tracker_shows_a_flow_once() -> None:
     """From its beginning to its end, through several looks; both are told once."""
     config = Config(udp=True, tier="netlink", look_interval_s=0.2)
-    with FollowedNamespace(timeout_s=2) as there, Tracker(config) as tracker, there.udp() as server:
+    with FollowedNamespace() as there, Tracker(config) as tracker, there.udp() as server:
         tracker.open()
         heard = Heard(cast("Any", Told(tracker)), there.inode)
         client, port = short_flow(there, server), server.getsockname()[1]
@@ -242,6 +244,8 @@ def test_the_tracker_shows_a_flow_once() -> None:
         heard.until(lambda _: tracker.looks > looks + 3)
         assert sorted(heard.shown()["local_port"].tolist()) == sorted((client, port))
         assert len(heard.shown(flows=False)) == 1
-        assert heard.of(Kind.IDLE, 2)["bytes_sent"].sum() == 107
+        there.hasten()
+        server.sendto(b"z", ("127.0.0.1", client))
+        assert heard.of(Kind.IDLE, 2)["bytes_sent"].sum() == 108
         assert len(heard.rows) == 4
         heard.until(lambda _: not len(heard.shown()))

@@ -116,12 +116,13 @@ class TestNetwork:
     def test_an_address_that_has_gone(self) -> None:
         """The end of its flow is told all the same, and looks show it until then."""
         with Router() as router, NetlinkTier(FLOWS) as tier, router.at(0, 5000) as left:
-            router.set("netfilter/nf_conntrack_udp_timeout", 1)
             heard = Heard(tier, router.inode)
             left.sendto(b"x", ("10.70.0.1", 53))
             (opened,) = heard.of(Kind.OPENED)
             router.run("ip addr del 10.70.0.1/24 dev v0")
             (shown,) = heard.shown()
+            router.hasten()
+            left.sendto(b"x", ("10.70.0.1", 53))
             (idle,) = heard.of(Kind.IDLE)
             assert opened["connection_id"] == shown["connection_id"] == idle["connection_id"]
 

@@ -54,9 +54,14 @@ def test_both_ends_open_and_end_once(there: FollowedNamespace, background: bool)
         assert tier.losses().rows == 0
 
 
-def test_a_flow_is_in_looks(there: FollowedNamespace) -> None:
+def test_a_flow_is_in_looks() -> None:
     """A connected socket is shown as its flow, once."""
-    with ProcfsTier(FLOWS) as tier, there.udp() as server, there.udp() as client:
+    with (
+        FollowedNamespace() as there,
+        ProcfsTier(FLOWS) as tier,
+        there.udp() as server,
+        there.udp() as client,
+    ):
         heard = Heard(tier, there.inode)
         client.connect(server.getsockname())
         (socket_row,) = heard.shown()
