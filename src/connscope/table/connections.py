@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from connscope.row.columns import Rows
 from connscope.row.copying import put_rows, take_rows
-from connscope.row.words import Kind, Protocol, State, Tier
+from connscope.row.words import Group, Kind, Protocol, State, Tier
 from connscope.table.ended import Ends
 from connscope.table.id_index import ABSENT, IdIndex, are_ids
 from connscope.table.inferred import NOT_YET, beginnings, endings
@@ -244,7 +244,7 @@ class ConnectionTable:
         self._ends.add_given_up(slots.ids[gone], _connected_sockets(ended))
         self._end(gone)
         told: Rows = np.concatenate((began, ended))
-        told = take_rows(told, (told["protocol"] == Protocol.TCP) | (told["tier"] == Tier.BTF))
+        told = take_rows(told, (told["protocol"] == Protocol.TCP) | _are_flows(told))
         closings = int(ENDS[told["kind"]].sum())
         self._count(openings=len(told) - closings, closings=closings)
         return told
@@ -257,6 +257,13 @@ class ConnectionTable:
         self._index = IdIndex()
         self._unclaimed = np.flatnonzero(self._slots.used)
         self._slots.ids[self._unclaimed] = 0
+
+
+def _are_flows(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Which are what a program of ours counts; a UDP socket has no beginning and no end."""
+    by_programs = (rows["tier"] == Tier.BTF) | (rows["tier"] == Tier.KPROBE)
+    counted: npt.NDArray[np.bool_] = by_programs & ((rows["known"] & Group.TRAFFIC) > 0)
+    return counted
 
 
 def _in_rounds(ids: Ids, at: Numbers) -> Iterator[Numbers]:

@@ -141,9 +141,12 @@ def test_connection_that_is_not_open_is_not_in_the_table(state: State):
     assert ids(in_table(table)) == [2]
 
 
-def test_udp_socket_is_shown_but_not_told():
+@pytest.mark.parametrize(
+    ("tier", "known"), [(Tier.KPROBE, Group.IDENTITY | Group.ENDS), (Tier.NETLINK, ALL)]
+)
+def test_udp_socket_is_shown_but_not_told(tier: Tier, known: int):
     """It has no opening and no end."""
-    columns = {"protocol": Protocol.UDP, "state": State.CLOSE, "tier": Tier.NETLINK}
+    columns = {"protocol": Protocol.UDP, "state": State.CLOSE, "tier": tier, "known": known}
     table, udp = looked(), connection(1, **columns)
     assert told(look(table, udp)) == []
     assert ids(in_table(table)) == [1]
@@ -151,9 +154,10 @@ def test_udp_socket_is_shown_but_not_told():
     assert (len(table), table.corrections.openings, table.corrections.closings) == (0, 0, 0)
 
 
-def test_udp_flow_that_no_event_told_is_told():
+@pytest.mark.parametrize("tier", [Tier.BTF, Tier.KPROBE])
+def test_udp_flow_that_no_event_told_is_told(tier: Tier):
     """Its opening was lost; then its end was, too."""
-    table, udp = looked(), connection(1, protocol=Protocol.UDP, tier=Tier.BTF)
+    table, udp = looked(), connection(1, protocol=Protocol.UDP, tier=tier)
     assert told(look(table, udp)) == [(1, OPENED)]
     assert told(look(table, patience=1)) == [(1, CLOSED)]
 
