@@ -128,9 +128,10 @@ only where accept is watched (`accept_owner`).
 
 {table}
 
-- UDP flows, one for each socket and peer, are counted in `btf` if `udp` is on ([udp.md](udp.md)).
-  In `kprobe`, `netlink` and `procfs` there are UDP sockets, without traffic, and nothing is told
-  of them; but with `udp` on conntrack tells `netlink` and `procfs` of flows, where it follows any.
+- UDP flows, one for each socket and peer, are counted in `btf` and `kprobe` if `udp` is on
+  ([udp.md](udp.md)). In `netlink` and `procfs`, and in `kprobe` without `udp`, there are UDP
+  sockets, without traffic, and nothing is told of them; but with `udp` on conntrack tells `netlink`
+  and `procfs` of flows, where it follows any.
 - `btf`, `kprobe` and `netlink` tell every close, or count it as lost. `procfs` tells those of
   connections that two looks have shown.
 - Without BTF `kprobe` does not tell MPTCP's subflows from other connections: what they send twice

@@ -68,10 +68,10 @@ class CaptureKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     udp: Annotated[
         bool,
         Meta(
-            description="Whether the btf tier counts UDP flows. It hooks calls that send and "
-            "receive, where fexit may not be loaded those of TCP too: see `connscope doctor` and "
-            "docs/udp.md for what that costs. Without it none of these hooks is attached. `-u` of "
-            "`trace` and `list` is the same for one run.",
+            description="Whether the btf and the kprobe tier count UDP flows. It hooks calls that "
+            "send and receive; in btf, where fexit may not be loaded, those of TCP too: see "
+            "`connscope doctor` and docs/udp.md for what that costs. Without it none of these "
+            "hooks is attached. `-u` of `trace` and `list` is the same for one run.",
         ),
     ] = False
     udp_flows_max: Annotated[
