@@ -15,7 +15,7 @@ from connscope.kernel.netlink.layout import HEADER_BYTES
 from connscope.kernel.netlink.messages import Words, find_messages
 from connscope.kernel.netlink.netlink_socket import NLM_F_DUMP, DumpSocket, NewsSocket
 
-__all__ = ("ConntrackDump", "ConntrackNews")
+__all__ = ("ConntrackDump", "ConntrackNews", "take_udp_only")
 
 NETLINK_NETFILTER = 12
 CT_GET, CT_GET_STATS = 0x101, 0x105
@@ -42,13 +42,13 @@ ONLY_UDP = (
     (SET_A, 0, 0, HEADER_BYTES + 4),
     (SET_X, 0, 0, TUPLE_ORIGINAL),
     (LOAD, 0, 0, FIND),
-    (EQUAL, 8, 0, 0),
+    (EQUAL, 9, 0, 0),
     (SET_X, 0, 0, TUPLE_PROTO),
     (LOAD, 0, 0, FIND_INSIDE),
-    (EQUAL, 5, 0, 0),
+    (EQUAL, 6, 0, 0),
     (SET_X, 0, 0, PROTO_NUM),
     (LOAD, 0, 0, FIND_INSIDE),
-    (EQUAL, 2, 0, 0),
+    (EQUAL, 3, 0, 0),
     (TO_X, 0, 0, 0),
     (LOAD_BYTE, 0, 0, 4),
     (EQUAL, 0, 1, UDP),
@@ -140,11 +140,8 @@ class ConntrackNews(NewsSocket):
 
     def __init__(self, receive_bytes: int) -> None:
         super().__init__(NETLINK_NETFILTER, NEWS, receive_bytes)
-        code = b"".join(struct.pack("=HBBI", *instruction) for instruction in ONLY_UDP)
-        room = ctypes.create_string_buffer(code, len(code))
-        program = struct.pack("@HP", len(ONLY_UDP), ctypes.addressof(room))
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+            take_udp_only(self._socket)
         except OSError as error:
             self._socket.close()
             raise self._failed(error) from error
@@ -162,6 +159,18 @@ class ConntrackNews(NewsSocket):
         flows = parse_flows(find_messages(words, kind=(CT_NEW, CT_DELETE)))
         found: Flows = flows[flows["protocol"] == UDP]
         return found
+
+
+def take_udp_only(made: socket.socket) -> None:
+    """Lets through what conntrack says of UDP, and what is nothing that conntrack says.
+
+    Raises:
+        OSError: the kernel does not take the filter.
+    """
+    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in ONLY_UDP)
+    room = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("@HP", len(ONLY_UDP), ctypes.addressof(room))
+    made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def _attribute(kind: int, content: bytes) -> bytes:
