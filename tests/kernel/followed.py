@@ -12,7 +12,7 @@ import numpy as np
 
 from connscope.capture.tier import CaptureTier
 from connscope.row.columns import ROW, Rows
-from connscope.row.words import Kind, Protocol
+from connscope.row.words import Group, Kind, Protocol
 from tests.kernel.namespace import Namespace
 from tests.kernel.recorder import PATIENCE_S, describe
 
@@ -101,6 +101,20 @@ class Heard:
         found = chosen(self.until(lambda rows: len(chosen(rows)) >= count))
         assert len(found) == count, describe(found)
         return found
+
+    def flow(self, port: int, known: Group = Group.TRAFFIC) -> Any:
+        """The flow of a local port, as soon as a look knows that of it. On a slow machine not each
+        look asks conntrack."""
+        found = list[Any]()
+
+        def is_shown(_: Rows) -> bool:
+            rows = self.shown()
+            rows = rows[(rows["local_port"] == port) & (rows["known"] & known == known)]
+            found[:] = rows
+            return len(rows) == 1
+
+        self.until(is_shown)
+        return found[0]
 
     def shown(self, *, flows: bool = True) -> Rows:
         """A look at the namespace: UDP with a peer, or without."""

@@ -30,7 +30,7 @@ def test_flow_of_a_socket_that_is_known(tier: Tier, acct: bool) -> None:
         heard.shown()
         port = short_flow(there, server, 100, 7)
         heard.of(Kind.OPENED, 2)
-        (shown,) = (row for row in heard.shown() if row["role"] == Role.SERVER)
+        shown = heard.flow(server.getsockname()[1], Group.TRAFFIC if acct else Group.LIFE)
         there.hasten()
         server.sendto(b"", ("127.0.0.1", port))
         (idle,) = heard.of(Kind.IDLE, role=Role.SERVER)

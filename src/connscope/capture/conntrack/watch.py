@@ -63,6 +63,7 @@ class ConntrackWatch:
         self._dropped += dropped
         if not len(rows):
             return rows, heard
+        rows["tier"] = self._tier
         begins = rows["kind"] == Kind.OPENED
         opened, ended = rows[begins], rows[~begins]
         keep = np.ones(len(rows), np.bool_)
@@ -74,7 +75,6 @@ class ConntrackWatch:
         keep[~begins] = self._recall(ended, home.are_for_groups(ended))
         rows[begins], rows[~begins] = opened, ended
         self._forget_ended(rows)
-        rows["tier"] = self._tier
         return rows[keep], heard
 
     def _give_owners(self, rows: Rows, for_groups: Mask) -> Mask:

@@ -135,7 +135,7 @@ class TestLooks:
         with FollowedNamespace() as there, there.udp() as server:
             heard = Heard(heard.tier, there.inode)
             port = short_flow(there, server, 100, 7)
-            (client,) = (row for row in heard.shown() if row["local_port"] == port)
+            client = heard.flow(port)
             assert (client["kind"], client["bytes_sent"]) == (Kind.SNAPSHOT, 100)
             there.hasten()
             server.sendto(b"", ("127.0.0.1", port))
@@ -159,8 +159,8 @@ class TestLooks:
             (alone,) = heard.shown()
             client.send(b"x")
             heard.of(Kind.OPENED, 2)
-            port = client.getsockname()[1]
-            (flow,) = (row for row in heard.shown() if row["local_port"] == port)
+            flow = heard.flow(client.getsockname()[1])
+            assert len(heard.shown()) == 2
             assert flow["socket_inode"] == alone["socket_inode"] == os.fstat(client.fileno()).st_ino
             assert (flow["bytes_sent"], flow["pid"]) == (1, os.getpid())
             assert flow["connection_id"] != alone["connection_id"]

@@ -66,8 +66,7 @@ def test_a_flow_is_in_looks() -> None:
         client.connect(server.getsockname())
         (socket_row,) = heard.shown()
         client.send(b"x")
-        port = client.getsockname()[1]
-        (flow,) = (row for row in heard.shown() if row["local_port"] == port)
+        flow = heard.flow(client.getsockname()[1])
         assert (flow["bytes_sent"], flow["pid"]) == (1, os.getpid())
         assert flow["socket_inode"] == socket_row["socket_inode"]
 

@@ -66,6 +66,7 @@ class Watched:
     def shown(self) -> list[tuple[int, int, int]]:
         """A look: number, kind and bytes of each flow."""
         rows = self.watch.look([cast("ConntrackHome", self.home)], np.empty(0, ROW))
+        assert (rows["tier"] == Tier.NETLINK).all()
         return sorted(
             (int(row["connection_id"]), int(row["kind"]), int(row["bytes_sent"])) for row in rows
         )
