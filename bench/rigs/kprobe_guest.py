@@ -25,7 +25,7 @@ from connscope.capture.kprobe.watchers import threads_in_accept
 from connscope.config import Config
 from connscope.kernel.kprobes import Kprobes
 
-__all__ = ("END", "NONE", "OURS", "PACES", "RIVAL", "SITTERS", "SLOWED", "SLOWED_S", "main")
+__all__ = ("END", "NONE", "OURS", "RIVAL", "SITTERS", "SLOWED", "SLOWED_S", "main")
 
 END = "end"
 """The last finding."""
@@ -42,6 +42,7 @@ SITTERS = 10_000
 PACES = {"flat out": ("-n", 1500, "-w", 2), "paced": ("-n", 400, "-w", 1, "-u", 10_000)}
 """Arguments of tests/traffic/churn.c; paced: a rest of 10 ms after each connection."""
 
+RUNS = {"flat out": (NONE, OURS, SLOWED, RIVAL), "paced": (OURS, RIVAL)}
 TOGETHER = ("-n", 1000, "-w", 2)
 STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
 KINDS = {"C": ("opened", "client"), "A": ("accepted", "server"), "X": ("closed", "")}
@@ -59,11 +60,11 @@ def main() -> None:
             _tell(found, "guess", **_guess())
         _trace().close()  # compiles, and warms up
         _tell(found, "together", **_run_together())
-        for pace in PACES:
+        for pace, names in RUNS.items():
             for _ in range(TURNS):
-                for name in (NONE, OURS, SLOWED, RIVAL):
+                for name in names:
                     _tell(found, "run", pace=pace, tracer=name, **_run(name, pace))
-        _tell(found, "sitters", **_open_among_sitters())
+        _open_among_sitters(found)
         _tell(found, "work", **work_s())
         _tell(found, END)
 
@@ -217,14 +218,15 @@ def _seen_by_rival(output: Path) -> Seen:
     return seen
 
 
-def _open_among_sitters() -> dict[str, Any]:
+def _open_among_sitters(found: TextIO) -> None:
+    """Tells after each step, for all of them together take minutes."""
     with sitting(SITTERS):
         began_s = time.process_time()
         threads_in_accept()
-        found_s = time.process_time()
+        _tell(found, "scan", seconds=time.process_time() - began_s)
+        began_s = time.process_time()
         with KprobeTier(Config()):
-            opened_s = time.process_time()
-    return {"scan_s": found_s - began_s, "open_s": opened_s - found_s}
+            _tell(found, "open", seconds=time.process_time() - began_s)
 
 
 if __name__ == "__main__":
