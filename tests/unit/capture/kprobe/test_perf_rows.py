@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connscope.capture.kprobe import perf_rows
 from connscope.capture.kprobe.perf_rows import HOLD_BACK_S, PerfRows, merged_until
 from connscope.row.columns import ROW, Rows
 
@@ -56,16 +55,11 @@ class Machine:
         self.closed = True
 
 
-@pytest.fixture
-def on(monkeypatch: pytest.MonkeyPatch):
+def reader_of(machine: Machine, patch: pytest.MonkeyPatch) -> PerfRows:
     """Reads a machine's buffers by the machine's own clock."""
-
-    def read(machine: Machine) -> PerfRows:
-        monkeypatch.setattr(perf_rows, "boottime_ns", lambda: machine.now_ns)
-        monkeypatch.setattr(perf_rows.time, "sleep", machine.sleep)
-        return PerfRows(machine)  # type: ignore[arg-type] # reads like one
-
-    return read
+    patch.setattr("connscope.capture.kprobe.perf_rows.boottime_ns", lambda: machine.now_ns)
+    patch.setattr("connscope.capture.kprobe.perf_rows.time.sleep", machine.sleep)
+    return PerfRows(machine)  # type: ignore[arg-type] # reads like one
 
 
 def machine_of(made: list[tuple[int, int, int]]) -> Machine:
@@ -89,9 +83,7 @@ def test_order_is_that_of_time_whatever_cpu_wrote_first(made, limits, data):
     machine = machine_of(made)
     read = list[Rows]()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(perf_rows, "boottime_ns", lambda: machine.now_ns)
-        patch.setattr(perf_rows.time, "sleep", machine.sleep)
-        rows = PerfRows(machine)
+        rows = reader_of(machine, patch)
         for turn in range(1000):
             machine.now_ns += data.draw(st.integers(0, 3 * HOLD_BACK_NS)) if turn < 20 else 10**9
             read.append(rows.read(limits[turn % len(limits)]))
@@ -102,28 +94,28 @@ def test_order_is_that_of_time_whatever_cpu_wrote_first(made, limits, data):
     assert (np.diff(told["time_ns"].astype(np.int64)) >= 0).all()
 
 
-def test_everything_from_before_the_call_is_read(on):
+def test_everything_from_before_the_call_is_read(monkeypatch: pytest.MonkeyPatch):
     """Also what a CPU had not written yet when the call began."""
     machine = machine_of([(100, 0, 900_000), (100, 1, 10)])
     machine.now_ns = 1_000
-    assert on(machine).read()["connection_id"].tolist() == [0, 1]
+    assert reader_of(machine, monkeypatch).read()["connection_id"].tolist() == [0, 1]
 
 
-def test_what_is_younger_than_the_call_waits(on):
+def test_what_is_younger_than_the_call_waits(monkeypatch: pytest.MonkeyPatch):
     """It may come before what is not there yet."""
     machine = machine_of([(100, 0, 0), (1_500_000, 1, 0)])
     machine.now_ns = 1_000
-    rows = on(machine)
+    rows = reader_of(machine, monkeypatch)
     assert rows.read()["connection_id"].tolist() == [0]
     assert rows.wait(0)
     assert rows.read()["connection_id"].tolist() == [1]
 
 
-def test_what_is_over_the_limit_stays(on):
+def test_what_is_over_the_limit_stays(monkeypatch: pytest.MonkeyPatch):
     """And comes with the next call."""
     machine = machine_of([(1, 0, 0)] * 5)
     machine.now_ns = 10**9
-    rows = on(machine)
+    rows = reader_of(machine, monkeypatch)
     assert [len(rows.read(2)) for _ in range(4)] == [2, 2, 1, 0]
 
 
