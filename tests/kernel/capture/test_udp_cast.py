@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -125,16 +126,41 @@ def test_broadcast_address_of_one_network_is_a_machine_in_another(
     assert [cast_of(closed(udp, each)) for each in (one, other)] == [None, None]
 
 
+CALLER = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    one.bind(("10.77.0.1", 0))
+    for _ in sys.stdin:
+        one.sendto(b"x", ("10.78.0.255", 7777))
+        print(one.getsockname()[1], flush=True)
+"""
+
+
 def test_network_that_comes_later(pair: NamespacePair, udp: Recorder) -> None:
     """A flow goes on, and is named once its address has become one of everybody."""
     pair.left.run("ip route add 10.78.0.0/16 dev veth0")
-    one = sender(pair)
-    own = port_of(one)
-    one.sendto(b"x", ("10.78.0.255", 7777))
-    assert cast_of(udp.one(own, Kind.OPENED, local_port=own)) is None
-    pair.left.run("ip addr add 10.78.0.1/24 dev veth0")
-    udp.until(lambda _: cast_of(*pick(udp.tier.look(), own, Kind.SNAPSHOT)) == "broadcast")
-    assert cast_of(closed(udp, one)) == "broadcast"
+    with ExitStack() as stack:
+        with pair.left.entered():
+            command, pipe = [sys.executable, "-c", CALLER], subprocess.PIPE
+            caller = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        stack.enter_context(caller)
+
+        def call() -> int:
+            assert caller.stdin
+            assert caller.stdout
+            print(file=caller.stdin, flush=True)
+            return int(caller.stdout.readline())
+
+        def shown(_: object) -> list[str | None]:
+            own = call()  # or the flow would be idle one day
+            return [cast_of(row) for row in pick(udp.tier.look(), own, Kind.SNAPSHOT)]
+
+        own = call()
+        assert cast_of(udp.one(own, Kind.OPENED, local_port=own)) is None
+        pair.left.run("ip addr add 10.78.0.1/24 dev veth0")
+        udp.until(lambda rows: shown(rows) == ["broadcast"])
+    assert cast_of(udp.one(own, Kind.CLOSED, local_port=own)) == "broadcast"
 
 
 @pytest.mark.parametrize("tier", LOOKING, ids=word)
