@@ -71,7 +71,8 @@ class CaptureKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             description="Whether the btf and the kprobe tier count UDP flows. It hooks calls that "
             "send and receive; in btf, where fexit may not be loaded, those of TCP too: see "
             "`connscope doctor` and docs/udp.md for what that costs. Without it none of these "
-            "hooks is attached. `-u` of `trace` and `list` is the same for one run.",
+            "hooks is attached. netlink and procfs hear of flows from conntrack, where a rule "
+            "needs it. `-u` of `trace` and `list` is the same for one run.",
         ),
     ] = False
     udp_flows_max: Annotated[
@@ -136,7 +137,8 @@ class CaptureKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             le=1 << 30,
             description="How much news of closed connections may wait in the kernel, in each "
             "network namespace, for the netlink tier; what finds no room is counted as lost. A "
-            "connection takes about 1,300 bytes, both ends. Without CAP_NET_ADMIN in the first "
+            "connection takes about 1,300 bytes, both ends. With `udp` as much again is for "
+            "conntrack's, in procfs too. Without CAP_NET_ADMIN in the first "
             "user namespace it is at most net.core.rmem_max.",
         ),
     ] = 4 << 20

@@ -50,9 +50,17 @@ COLUMNS = (
     Column("uid", np.uint32, Group.OWNER, "user of the socket; 0xffffffff unknown"),
     Column("unread_bytes", np.uint32, Group.TRAFFIC, "received, not read by the application yet"),
     Column("unacked_bytes", np.uint32, Group.TRAFFIC, "accepted, not acknowledged by the peer yet"),
-    Column("segments_sent", np.uint32, Group.TRAFFIC, "TCP segments out; UDP: calls that sent"),
     Column(
-        "segments_received", np.uint32, Group.TRAFFIC, "TCP segments in; UDP: calls that received"
+        "segments_sent",
+        np.uint32,
+        Group.TRAFFIC,
+        "TCP segments out; UDP: calls that sent, from conntrack datagrams",
+    ),
+    Column(
+        "segments_received",
+        np.uint32,
+        Group.TRAFFIC,
+        "TCP segments in; UDP: calls that received, from conntrack datagrams",
     ),
     Column("retransmits", np.uint32, Group.TRAFFIC, "segments that were sent again"),
     Column("rtt_us", np.uint32, Group.QUALITY, "smoothed round trip time"),
