@@ -163,6 +163,21 @@ def test_refused_is_failed_once_and_nothing_is_lost(udp: Recorder) -> None:
     assert not len(pick(udp.drain(), own, Kind.CLOSED))
 
 
+def test_peer_that_goes_away_is_told_by_icmp_alone(udp: Recorder) -> None:
+    """The flow is there already, and no call on the socket hears of it."""
+    one, other = pair()
+    own = port_of(one)
+    one.send(b"12")
+    other.recv(9)
+    other.close()
+    one.send(b"345")
+    row = udp.one(own, Kind.FAILED)
+    assert (row["failure"], row["error"]) == (Failure.REFUSED, 111)
+    one.close()
+    rows = udp.until(lambda rows: pick(rows, own, Kind.FAILED)["bytes_sent"].sum() == 5)
+    assert not len(pick(rows, own, Kind.CLOSED, local_port=own))
+
+
 def test_peer_that_answers_after_a_failure_opens_the_flow_again(udp: Recorder) -> None:
     """It came up at last."""
     one = bound()
