@@ -133,7 +133,7 @@ _Static_assert(__builtin_offsetof(struct connection_row, local_address) == 88, "
 _Static_assert(__builtin_offsetof(struct connection_row, socket_inode) == 136, "");
 _Static_assert(__builtin_offsetof(struct connection_row, local_port) == 204, "");
 
-/* What went missing and where; per CPU, summed by user space. */
+/* What went missing and where. */
 struct capture_losses {
 	__u64 rows_lost;      /* the ring was full */
 	__u64 storage_failed; /* no memory for a socket's storage */

@@ -14,21 +14,23 @@ struct {
 	__uint(max_entries, 8 << 20); /* user space sets it */
 } rows SEC(".maps");
 
-/* 0 → losses of this CPU. */
+/* 0 → what went missing so far. User space maps it: while a system call looks into a map, the
+ * kernel runs no kprobe's program on that CPU. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct capture_losses);
 } losses SEC(".maps");
 
-/* Adds one to a field of this CPU's losses; atomic, because a softirq may interrupt us. */
-#define COUNT_LOSS(field)                                                          \
-	do {                                                                       \
-		__u32 zero = 0;                                                    \
-		struct capture_losses *here = bpf_map_lookup_elem(&losses, &zero); \
-		if (here)                                                          \
-			__sync_fetch_and_add(&here->field, 1);                     \
+/* Adds one to a field of losses. */
+#define COUNT_LOSS(field)                                                            \
+	do {                                                                         \
+		__u32 zero = 0;                                                      \
+		struct capture_losses *counts = bpf_map_lookup_elem(&losses, &zero); \
+		if (counts)                                                          \
+			__sync_fetch_and_add(&counts->field, 1);                     \
 	} while (0)
 
 static __always_inline struct connection_row *reserve_row(void)

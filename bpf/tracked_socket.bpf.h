@@ -49,6 +49,11 @@ static __always_inline struct tracked_socket *track(struct sock *sk)
 	struct tracked_socket *tracked =
 		bpf_sk_storage_get(&tracked_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
+	/* An event and a walk that make a socket's first storage at once: the kernel refuses one of
+	 * them, which finds it when it asks again. */
+	if (!tracked)
+		tracked =
+			bpf_sk_storage_get(&tracked_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!tracked) {
 		COUNT_LOSS(storage_failed);
 		return NULL;

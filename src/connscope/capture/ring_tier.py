@@ -12,12 +12,12 @@ from connscope.capture.broadcasts import Broadcasts
 from connscope.capture.tier import BATCH_ROWS, Losses, OpenedTier
 from connscope.capture.udp_flows import FlowTable
 from connscope.config import Config
-from connscope.kernel import BpfMap, BpfObject, RingBuffer
+from connscope.kernel import BpfMap, BpfObject, MappedArray, RingBuffer
 from connscope.kernel.resource import Resource
 from connscope.row.columns import ROW, Rows, lost_row
 from connscope.row.words import Kind, Tier
 
-__all__ = ("RingTier",)
+__all__ = ("RingTier", "RowSource")
 
 Held = TypeVar("Held", bound=Resource)
 
@@ -25,7 +25,6 @@ LOSSES = np.dtype(
     [("rows_lost", np.uint64), ("storage_failed", np.uint64), ("owners_full", np.uint64)]
 )
 """``struct capture_losses`` of row.h."""
-ONLY_KEY = bytes(4)
 FILLING_SHARE = 4
 FLOWS_CHECK_S = 1.0
 """So often somebody who waits looks whether there are UDP flows, if they are counted."""
@@ -63,6 +62,7 @@ class RingTier(OpenedTier):
         self._held: list[Resource] = []
         self._core: BpfObject | None = None
         self._ring: RowSource | None = None
+        self._losses: MappedArray | None = None
         self._udp: FlowTable | None = None
         self._broadcasts = Broadcasts()
         self._lost_told = 0
@@ -76,7 +76,11 @@ class RingTier(OpenedTier):
         """With a ring as large as configured; what else is to be set is set already."""
         core.maps["rows"].resize(self._config.ring_bytes)
         core.load()
-        self._ring = self._hold(RingBuffer(core.maps["rows"], ROW))
+        self._losses = self._hold(MappedArray(core.maps["losses"], LOSSES))
+        self._ring = self._open_source(core)
+
+    def _open_source(self, core: BpfObject) -> RowSource:
+        return self._hold(RingBuffer(core.maps["rows"], ROW))
 
     def _begin_udp(self, flows: FlowTable) -> None:
         """UDP flows are counted from now on."""
@@ -139,10 +143,10 @@ class RingTier(OpenedTier):
 
     def losses(self) -> Losses:
         """What the programs counted as missing so far."""
-        counts = np.frombuffer(self.map("losses").get(ONLY_KEY) or b"", LOSSES)
-        total = [int(counts[name].sum()) for name in LOSSES.names or ()]
-        total.append(self._udp.dropped if self._udp else 0)
-        return Losses(*total)
+        if self._losses is None:
+            raise RuntimeError("the tier is not open")
+        rows, sockets, owners = self._losses.copy(1)[0].tolist()
+        return Losses(rows, sockets, owners, self._udp.dropped if self._udp else 0)
 
     def map(self, name: str) -> BpfMap:
         """A map of the core object, for those who look inside: tests, doctor."""
@@ -153,7 +157,7 @@ class RingTier(OpenedTier):
         for part in reversed(self._held):
             part.close()
         self._held = []
-        self._core = self._ring = self._udp = None
+        self._core = self._ring = self._losses = self._udp = None
 
     @property
     def _open_core(self) -> BpfObject:

@@ -22,7 +22,7 @@ from connscope.capture.kprobe.perf_rows import PerfRows
 from connscope.capture.kprobe.udp import ProbedUdpFlows
 from connscope.capture.kprobe.watchers import AcceptWatchers
 from connscope.capture.objects import lend_maps, object_path
-from connscope.capture.ring_tier import RingTier
+from connscope.capture.ring_tier import RingTier, RowSource
 from connscope.capture.tier import Losses
 from connscope.config import Config
 from connscope.errors import NotSupportedError
@@ -34,6 +34,7 @@ from connscope.kernel.host.mounts import find_cgroup2
 from connscope.kernel.kprobes import Kprobes
 from connscope.kernel.libbpf import error_from
 from connscope.kernel.ring import has_ring_buffers
+from connscope.kernel.stats import read_missed_runs
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Protocol, Tier
 
@@ -108,6 +109,7 @@ class KprobeTier(RingTier):
             self._core = core = self._hold(BpfObject(object_path("kprobe")))
             core.set(**knobs)
             core.maps["known_sockets"].resize(SOCKETS_MAX)
+            core.maps["rows" if self._through_perf else "perf_rows"].leave_out()
             self._load_core(core)
             self._give_cookies()
             calls = self._load_calls(core, knobs)
@@ -129,15 +131,12 @@ class KprobeTier(RingTier):
         asleep_ns = wall_minus_boottime_ns(time.monotonic_ns, boottime_ns)
         return {"rows_through_perf": True, "boottime_ahead_ns": max(0, asleep_ns)}
 
-    def _load_core(self, core: BpfObject) -> None:
-        core.maps["rows" if self._through_perf else "perf_rows"].leave_out()
+    def _open_source(self, core: BpfObject) -> RowSource:
         if not self._through_perf:
-            super()._load_core(core)
-            return
-        core.load()
+            return super()._open_source(core)
         each = self._config.ring_bytes // mmap.PAGESIZE // (os.cpu_count() or 1)
         pages = 1 << max(0, each.bit_length() - 1)
-        self._ring = self._hold(PerfRows(PerfBuffer(core.maps["perf_rows"], ROW, pages)))
+        return self._hold(PerfRows(PerfBuffer(core.maps["perf_rows"], ROW, pages)))
 
     def _count_udp(self) -> Outcome:
         def count() -> None:
@@ -224,8 +223,13 @@ class KprobeTier(RingTier):
         return super().losses() + Losses(rows=self._missed, owners=unwatched)
 
     def _count_missed(self) -> None:
-        if self._kprobes:
-            self._missed, self._missed_checked_s = self._kprobes.missed(), time.monotonic()
+        if not self._kprobes or not self._calls:
+            return
+        programs = (*self._open_core.programs.values(), *self._calls.programs.values())
+        # Runs that were left out while a system call was in a map are counted since 6.7
+        # (dd8657894c11).
+        runs = sum(read_missed_runs(each) for each in programs)
+        self._missed, self._missed_checked_s = self._kprobes.missed() + runs, time.monotonic()
 
     def map(self, name: str) -> BpfMap:
         """A map of the core object, or of that of the calls."""
