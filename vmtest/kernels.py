@@ -84,10 +84,10 @@ WHOLE = tuple(
     f"{ROOM}/test_{name}.py"
     for name in (
         *("contract", "contract_failures", "contract_openings", "accept_owner"),
-        *("contract_endings", "contract_network", "contract_older"),
+        *("contract_endings", "contract_network", "contract_older", "contract_udp"),
     )
 )
-"""And how it ends, over which network, and what is older than the tier: what a machine that is
+"""And how it ends, over which network, UDP, and what is older than the tier: what a machine that is
 emulated gets through in ten minutes."""
 
 PLAIN = Condition("as it is", tests=WHOLE)
