@@ -70,7 +70,11 @@ class NamespaceHomes(Resource, Generic[Home]):
         self._make = make
         self._homes = dict[int, Home]()
         self._wakes = select.epoll()
-        self._closing = os.eventfd(0)
+        try:
+            self._closing = os.eventfd(0)
+        except BaseException:
+            self._wakes.close()
+            raise
         self._waits, self._closes = threading.RLock(), threading.RLock()
         self._wakes.register(self._closing, select.EPOLLIN)
         self._watched = dict[int, tuple[int, ...]]()
