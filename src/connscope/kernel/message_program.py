@@ -24,11 +24,14 @@ class MessageProgram(Resource):
         program: loaded; returns 0.
 
     Raises:
-        KernelError: it may not be attached to a socket.
+        KernelError: it may not be attached to a socket, or there is no socket to be had.
     """
 
     def __init__(self, program: BpfProgram) -> None:
-        self._ours, self._filtered = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            self._ours, self._filtered = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        except OSError as error:
+            raise error_from(error.errno or 0, f"a socket for {program.name}") from error
         try:
             self._filtered.setsockopt(
                 socket.SOL_SOCKET, SO_ATTACH_BPF, struct.pack("i", program.fd)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,3 +72,16 @@ def test_program_of_another_type_is_refused() -> None:
         program = next(iter(other.programs.values()))
         with pytest.raises(KernelError, match=f"attaching {program.name} to a socket"):
             MessageProgram(program)
+
+
+def test_without_descriptors_it_is_an_error_of_the_kernel(
+    loaded: BpfObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that whoever tries says that this part does not work, and goes on without it."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("connscope.kernel.message_program.socket.socketpair", refuse)
+    with pytest.raises(KernelError, match="a socket for add_up"):
+        MessageProgram(loaded.programs["add_up"])
