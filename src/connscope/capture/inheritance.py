@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connscope.row.columns import Rows
-from connscope.row.words import Group, OwnerEvidence, Role, State
+from connscope.row.words import Group, OwnerEvidence, Protocol, Role, State
 
 __all__ = ("Listeners", "give_listeners_owner")
 
@@ -42,7 +42,7 @@ class Listeners:
             rows: changed in place.
         """
         wanting = (rows["pid"] == 0) & (rows["role"] == Role.SERVER)
-        wanting &= rows["state"] != State.LISTEN
+        wanting &= (rows["state"] != State.LISTEN) & (rows["protocol"] != Protocol.UDP)
         heirs = np.flatnonzero(wanting)
         if not len(heirs) or not len(self._keys):
             return

@@ -6,7 +6,7 @@ import numpy as np
 
 from connscope.capture.inheritance import give_listeners_owner
 from connscope.row.columns import Rows
-from connscope.row.words import Group, OwnerEvidence, Role, State
+from connscope.row.words import Group, OwnerEvidence, Protocol, Role, State
 from tests.unit.sample_rows import one_row
 
 
@@ -62,3 +62,9 @@ def test_others_are_left_alone() -> None:
         0,
     ]
     assert owners(child(80)) == [0]
+
+
+def test_udp_flows_have_no_listener() -> None:
+    """What a socket of the kernel's own receives is not of who listens on that port by TCP."""
+    assert owners(listener(53, 7), child(53, protocol=Protocol.UDP)) == [7, 0]
+    assert owners(listener(53, 7), child(53, protocol=Protocol.TCP)) == [7, 7]
