@@ -88,8 +88,9 @@ class ConntrackHome(NamespaceHome):
             self.refusal = error
 
     def lacks_something(self) -> bool:
-        """Whether nf_conntrack has come since."""
-        return isinstance(self.refusal, NotSupportedError) and is_conntrack_loaded()
+        """Whether nf_conntrack has come since, or is there and what was tried has failed."""
+        is_worth_it = isinstance(self.refusal, NotSupportedError | FailedError)
+        return is_worth_it and is_conntrack_loaded()
 
     def filenos(self) -> tuple[int, ...]:
         """The socket of the news."""

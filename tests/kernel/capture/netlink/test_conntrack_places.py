@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ import pytest
 import connscope
 from connscope.capture.netlink.tier import NetlinkTier
 from connscope.config import Config
+from connscope.errors import FailedError
 from connscope.row.address import address_text
 from connscope.row.words import Group, Kind, Role
 from tests.kernel.followed import FollowedNamespace, Heard, short_flow
@@ -179,6 +181,25 @@ class TestWithout:
             short_flow(there, server)
             Heard(tier, there.inode).of(Kind.OPENED, 2)
             assert not any("nf_conntrack is not loaded" in said for said in tier.limits)
+
+    def test_where_it_failed_once_it_is_tried_again(
+        self, there: FollowedNamespace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There were no descriptors left for a moment."""
+
+        def refuse() -> None:
+            raise FailedError("conntrack", "no netlink socket: Too many open files", errno.EMFILE)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("connscope.capture.conntrack.home.ConntrackDump", refuse)
+            tier = NetlinkTier(FLOWS)
+            tier.open()
+        with closing(tier), there.udp() as server:
+            assert any("Too many open files" in said for said in tier.limits)
+            tier.look()
+            short_flow(there, server)
+            Heard(tier, there.inode).of(Kind.OPENED, 2)
+            assert not any("Too many open files" in said for said in tier.limits)
 
     def test_off_by_default(self, there: FollowedNamespace) -> None:
         """No socket of it is open, and no flow in looks."""
