@@ -13,7 +13,7 @@ import connscope
 from connscope.doctor.conntrack import WITHOUT_BYTES, try_conntrack
 from connscope.doctor.examination import examine
 from connscope.kernel.feature import Verdict
-from tests.kernel.followed import RULE, FollowedNamespace
+from tests.kernel.followed import RULE, FollowedNamespace, short_flow
 from tests.unprivileged import WITHOUT_PRIVILEGES
 
 
@@ -24,6 +24,18 @@ def test_where_a_rule_needs_it(acct: bool) -> None:
         outcome, _, note = try_conntrack()
     assert outcome.works
     assert note == ("" if acct else WITHOUT_BYTES)
+
+
+def test_flows_that_are_older_than_the_accounting() -> None:
+    """They have no bytes; those that begin now do, and that is what is asked."""
+    with FollowedNamespace(RULE, acct=False) as there:
+        with there.udp() as server:
+            short_flow(there, server)
+        there.set("netfilter/nf_conntrack_acct", 1)
+        with there.entered():
+            outcome, _, note = try_conntrack()
+    assert outcome.works
+    assert note == ""
 
 
 def test_where_no_rule_needs_it() -> None:

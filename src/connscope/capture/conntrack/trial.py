@@ -10,7 +10,7 @@ from pathlib import Path
 from connscope.capture.conntrack.home import ConntrackHome
 from connscope.capture.tier import BATCH_ROWS
 from connscope.errors import FailedError, NotSupportedError
-from connscope.row.words import Kind
+from connscope.row.words import Group, Kind
 
 __all__ = ("see_own_flow",)
 
@@ -41,8 +41,9 @@ def see_own_flow() -> bool:
         if not _tells_of(home, port):
             nothing = "it follows nothing in this network namespace, as no rule there needs it"
             raise NotSupportedError(FEATURE, f"{nothing} (nft: ct state)")
-        home.look()  # its flow is still there, with its counters
-        return home.counts
+        # Its flow is still there, with its counters; others may have begun when none were kept.
+        rows = home.look()
+        return bool((rows["known"][rows["local_port"] == port] & Group.TRAFFIC).all())
 
 
 def _send_to_ourselves() -> int:
