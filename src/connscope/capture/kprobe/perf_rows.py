@@ -47,13 +47,13 @@ class PerfRows(Resource):
         Returns:
             The rows in the order of their ``time_ns``; of one time, as their CPU wrote them.
         """
-        if not len(self._merged):
+        if len(self._merged) < limit:
             self._collect(boottime_ns())
         found, self._merged = self._merged[:limit], self._merged[limit:]
         return found
 
     def _collect(self, until_ns: int) -> None:
-        pieces = [self._younger, *self._buffer.read()]
+        pieces = [self._merged, self._younger, *self._buffer.read()]
         newest_ns = max((int(piece["time_ns"].max()) for piece in pieces if len(piece)), default=0)
         if newest_ns > until_ns - HOLD_BACK_S * 1e9:
             time.sleep(HOLD_BACK_S)

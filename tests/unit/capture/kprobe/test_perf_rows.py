@@ -119,6 +119,16 @@ def test_what_is_over_the_limit_stays(monkeypatch: pytest.MonkeyPatch):
     assert [len(rows.read(2)) for _ in range(4)] == [2, 2, 1, 0]
 
 
+def test_what_was_over_the_limit_does_not_hide_what_came_since(monkeypatch: pytest.MonkeyPatch):
+    """Fewer rows than the limit mean that there are no more."""
+    machine = machine_of([(1, 0, 0)] * 3 + [(10**9, 1, 0)])
+    machine.now_ns = 10**9
+    rows = reader_of(machine, monkeypatch)
+    assert rows.read(2)["connection_id"].tolist() == [0, 1]
+    machine.now_ns = 10**10
+    assert rows.read(9)["connection_id"].tolist() == [2, 3]
+
+
 def test_rows_of_one_time_keep_their_order():
     """One CPU wrote them one after the other."""
     merged, younger = merged_until([rows_at([5, 5, 5])], 5)
