@@ -17,7 +17,7 @@ from connscope.kernel.resource import Resource
 from connscope.row.columns import ROW, Rows, lost_row
 from connscope.row.words import Kind, Tier
 
-__all__ = ("RingTier", "RowSource")
+__all__ = ("FILLING_SHARE", "RingTier", "RowSource")
 
 Held = TypeVar("Held", bound=Resource)
 

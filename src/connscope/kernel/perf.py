@@ -90,8 +90,17 @@ class PerfBuffer(Resource):
 
     def __len__(self) -> int:
         """How many bytes are waiting, the headers of records included."""
+        return sum(self._waiting())
+
+    @property
+    def fullness(self) -> float:
+        """How much of a CPU's ring is taken, of the one that has the least room left; 0 to 1."""
+        return max(self._waiting(), default=0) / self._bytes
+
+    def _waiting(self) -> list[int]:
+        """Bytes, by ring."""
         self._check_open()
-        return sum(int(ring[DATA_HEAD]) - int(ring[DATA_TAIL]) for ring in self._rings)
+        return [int(ring[DATA_HEAD]) - int(ring[DATA_TAIL]) for ring in self._rings]
 
     def read(self) -> list[npt.NDArray[Any]]:
         """Takes out everything that is there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
 
@@ -32,6 +33,16 @@ def test_samples_come_in_order(sampler: BpfObject) -> None:
     assert len(found) == len(samples.lost)
     assert np.concatenate(found)["number"].tolist() == list(range(15))
     assert sorted(len(one) for one in found)[:-1] == [0] * (len(found) - 1)
+
+
+def test_fullness_is_that_of_the_fullest_ring(sampler: BpfObject) -> None:
+    """One CPU writes; how many others have room does not matter."""
+    with PerfBuffer(sampler.maps["samples"], RECORD, pages=1) as samples:
+        sampler.attach()
+        rename()
+        assert samples.fullness == len(samples) / mmap.PAGESIZE > 0
+        samples.read()
+        assert not samples.fullness
 
 
 def test_ring_wraps_many_times(sampler: BpfObject) -> None:

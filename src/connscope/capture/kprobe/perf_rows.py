@@ -41,6 +41,11 @@ class PerfRows(Resource):
         """How many bytes are waiting."""
         return len(self._buffer) + self._merged.nbytes + self._younger.nbytes
 
+    @property
+    def fullness(self) -> float:
+        """How much of a CPU's buffer is taken, of the one that has the least room left; 0 to 1."""
+        return self._buffer.fullness
+
     def read(self, limit: int = 8192) -> Rows:
         """Takes at most `limit` rows out, all made before the call or an earlier one.
 

@@ -22,7 +22,7 @@ from connscope.capture.kprobe.perf_rows import PerfRows
 from connscope.capture.kprobe.udp import ProbedUdpFlows
 from connscope.capture.kprobe.watchers import AcceptWatchers
 from connscope.capture.objects import lend_maps, object_path
-from connscope.capture.ring_tier import RingTier, RowSource
+from connscope.capture.ring_tier import FILLING_SHARE, RingTier, RowSource
 from connscope.capture.tier import Losses
 from connscope.config import Config
 from connscope.errors import NotSupportedError
@@ -203,6 +203,13 @@ class KprobeTier(RingTier):
         if udp and udp.error:
             said.append(f"UDP flows are not seen [{udp.verdict.value}: {udp.reason}]")
         return tuple(said)
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether a quarter of the ring is full, or of the perf buffer of any CPU."""
+        rows = self._open_ring
+        is_one_filling = isinstance(rows, PerfRows) and rows.fullness * FILLING_SHARE > 1
+        return is_one_filling or super().is_filling
 
     def events(self) -> Rows:
         """The rows since the last call, see `CaptureTier.events`; a lost row comes first."""

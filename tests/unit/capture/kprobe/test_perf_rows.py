@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connscope.capture.kprobe.perf_rows import HOLD_BACK_S, PerfRows, merged_until
+from connscope.capture.kprobe.tier import KprobeTier
+from connscope.config import Config
 from connscope.row.columns import ROW, Rows
 
 HOLD_BACK_NS = round(HOLD_BACK_S * 1e9)
@@ -27,7 +29,7 @@ class Machine:
     """CPUs that write rows a while after they got their time, and a clock."""
 
     def __init__(self, rows: Rows, cpus: npt.NDArray[Any], written_ns: npt.NDArray[Any]) -> None:
-        self.now_ns, self.closed = 0, False
+        self.now_ns, self.closed, self.fullness = 0, False, 0.0
         order = np.argsort(written_ns, kind="stable")
         self._rows, self._cpus, self._written_ns = rows[order], cpus[order], written_ns[order]
         self._at = 0
@@ -109,6 +111,15 @@ def test_what_is_younger_than_the_call_waits(monkeypatch: pytest.MonkeyPatch):
     assert rows.read()["connection_id"].tolist() == [0]
     assert rows.wait(0)
     assert rows.read()["connection_id"].tolist() == [1]
+
+
+@pytest.mark.parametrize(("fullness", "is_filling"), [(0.2, False), (0.3, True)])
+def test_one_cpu_can_fill_its_buffer_alone(fullness, is_filling, monkeypatch: pytest.MonkeyPatch):
+    """All of them together may be all but empty: rows would be lost before anybody reads."""
+    machine = machine_of([(1, 0, 0)])
+    machine.fullness = fullness
+    monkeypatch.setattr(KprobeTier, "_open_ring", reader_of(machine, monkeypatch))
+    assert KprobeTier(Config()).is_filling == is_filling
 
 
 def test_what_is_over_the_limit_stays(monkeypatch: pytest.MonkeyPatch):
