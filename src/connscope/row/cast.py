@@ -15,6 +15,8 @@ __all__ = (
     "cast_texts",
     "is_broadcast",
     "is_cast",
+    "is_everybody",
+    "is_group",
     "is_multicast",
     "mark_broadcasts",
 )
@@ -45,23 +47,26 @@ def cast_texts(rows: Rows) -> npt.NDArray[np.uint8]:
 def is_multicast(rows: Rows) -> Mask:
     """Which rows are UDP flows with an end in 224.0.0.0/4 or ff00::/8; shape (n,)."""
 
-    def is_group(octets: npt.NDArray[np.uint8]) -> Mask:
-        found: Mask = octets[:, 0] == V6_MULTICAST
-        found |= _is_v4(octets) & (octets[:, V4_AT] & 0xF0 == V4_MULTICAST)
-        return found
-
     return _of_udp(rows, is_group)
 
 
 def is_broadcast(rows: Rows) -> Mask:
     """Which rows are UDP flows with an end that is 255.255.255.255, or are marked; shape (n,)."""
-
-    def is_everybody(octets: npt.NDArray[np.uint8]) -> Mask:
-        found: Mask = _is_v4(octets) & (octets[:, V4_AT:] == 0xFF).all(axis=1)
-        return found
-
     found = _of_udp(rows, is_everybody)
     found |= (rows["protocol"] == Protocol.UDP) & (rows["left_state"] == NETWORK_BROADCAST)
+    return found
+
+
+def is_group(octets: npt.NDArray[np.uint8]) -> Mask:
+    """Which addresses, shape (n, 16), are in 224.0.0.0/4 or ff00::/8; shape (n,)."""
+    found: Mask = octets[:, 0] == V6_MULTICAST
+    found |= _is_v4(octets) & (octets[:, V4_AT] & 0xF0 == V4_MULTICAST)
+    return found
+
+
+def is_everybody(octets: npt.NDArray[np.uint8]) -> Mask:
+    """Which addresses, shape (n, 16), are 255.255.255.255; shape (n,)."""
+    found: Mask = _is_v4(octets) & (octets[:, V4_AT:] == 0xFF).all(axis=1)
     return found
 
 

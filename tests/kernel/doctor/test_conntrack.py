@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-import connscope
 from connscope.doctor.conntrack import WITHOUT_BYTES, try_conntrack
 from connscope.doctor.examination import examine
 from connscope.kernel.feature import Verdict
 from tests.kernel.followed import RULE, FollowedNamespace, short_flow
-from tests.unprivileged import WITHOUT_PRIVILEGES
+from tests.unprivileged import told_without_privileges
 
 
 @pytest.mark.parametrize("acct", [True, False])
@@ -64,15 +58,7 @@ print(json.dumps([outcome.verdict, outcome.missing]))
 
 def test_without_permission() -> None:
     """It says which capability is missing."""
-    finished = subprocess.run(
-        [*WITHOUT_PRIVILEGES, sys.executable, "-B", "-c", UNPRIVILEGED],
-        env={"PYTHONPATH": str(Path(connscope.__file__).parents[1])},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(finished.stdout) == [Verdict.NOT_PERMITTED, ["CAP_NET_ADMIN"]]
+    assert told_without_privileges(UNPRIVILEGED) == [Verdict.NOT_PERMITTED, ["CAP_NET_ADMIN"]]
 
 
 def test_doctor_tells_it() -> None:

@@ -7,13 +7,12 @@ import numpy.typing as npt
 
 from connscope.capture.conntrack.keys import Addresses, address_words, mixed
 from connscope.kernel.netlink.route_socket import BROADCAST, LOCAL, Routes
+from connscope.row.cast import is_everybody, is_group
 
-__all__ = ("OwnAddresses", "is_multicast")
+__all__ = ("OwnAddresses",)
 
 Mask = npt.NDArray[np.bool_]
 
-V4 = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)
-EVERYBODY = np.frombuffer(bytes(10) + b"\xff" * 6, np.uint8)
 BITS = 128
 
 
@@ -34,17 +33,7 @@ class OwnAddresses:
 
     def hears(self, addresses: Addresses) -> Mask:
         """Which are of a group, or of everybody on a network: those may be for it too."""
-        found = is_multicast(addresses)
-        found |= (addresses == EVERYBODY).all(axis=1)
-        found |= self._broadcast.cover(addresses)
-        return found
-
-
-def is_multicast(addresses: Addresses) -> Mask:
-    """Which addresses are in 224.0.0.0/4 or ff00::/8."""
-    is_v4 = (addresses[:, : len(V4)] == V4).all(axis=1)
-    found: Mask = np.where(is_v4, addresses[:, len(V4)] & 0xF0 == 0xE0, addresses[:, 0] == 0xFF)
-    return found
+        return is_group(addresses) | is_everybody(addresses) | self._broadcast.cover(addresses)
 
 
 class _Prefixes:

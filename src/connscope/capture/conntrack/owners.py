@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +9,7 @@ from connscope.capture.conntrack.keys import Keys, address_words, mixed
 from connscope.row.columns import Rows
 from connscope.row.words import Group, Protocol
 
-__all__ = ("Found", "KnownSockets", "keys_of_ends")
+__all__ = ("KnownSockets", "keys_of_ends")
 
 Mask = npt.NDArray[np.bool_]
 
@@ -19,18 +17,6 @@ ANY_V4 = int(np.frombuffer(bytes(2) + b"\xff\xff" + bytes(4), np.uint64)[0])
 OWNER = ("pid", "process_start_ns", "comm", "owner_evidence", "uid", "cgroup_id")
 SOCKET = ("socket_id", "socket_inode")
 NONE = -1
-
-
-class Found(NamedTuple):
-    """What a look knows of the sockets of some rows.
-
-    Attributes:
-        has_socket: where some socket takes what comes for the row's local end.
-        is_connected: where it is connected to the row's peer, so that it is the only one.
-    """
-
-    has_socket: Mask
-    is_connected: Mask
 
 
 def keys_of_ends(rows: Rows) -> Keys:
@@ -56,11 +42,14 @@ class KnownSockets:
         order = np.lexsort((rows["pid"], keys))
         self._rows, self._keys = rows[order], keys[order]
 
-    def fill(self, rows: Rows) -> Found:
+    def fill(self, rows: Rows) -> Mask:
         """Writes into rows of flows whose socket they are of, if one process alone can be meant.
 
         Of several sockets the kernel takes the one that is connected to the peer, else the one that
         is bound to the address, else one that takes all; of IPv6 sockets also for IPv4.
+
+        Returns:
+            Where some socket takes what comes for the row's local end.
         """
         places = np.full(len(rows), NONE)
         local = address_words(rows["local_address"])
@@ -71,7 +60,7 @@ class KnownSockets:
         for low in (any_v4, np.zeros_like(any_v4)):
             self._find(_keys(rows, 0, low, connected=False), free, places)
         self._copy(rows, places, is_connected)
-        return Found(~free, is_connected)
+        return ~free
 
     def _find(self, keys: Keys, free: Mask, places: npt.NDArray[np.int64]) -> Mask:
         """Which of the free keys are those of sockets, and free no more; of one process their place

@@ -82,10 +82,10 @@ class ConntrackWatch:
 
         What comes to a port on which no look has shown a socket may be for nobody.
         """
-        found = self._sockets.fill(rows)
-        unsure = (rows["role"] == Role.SERVER) & ~found.has_socket
+        has_socket = self._sockets.fill(rows)
+        unsure = (rows["role"] == Role.SERVER) & ~has_socket
         rows["exact"][unsure] &= np.uint16(0xFFFF & ~Group.ENDS)
-        return found.has_socket | ~for_groups
+        return has_socket | ~for_groups
 
     def _recall(self, rows: Rows, for_groups: Mask) -> Mask:
         held = self._memory.recall(rows)
@@ -129,6 +129,10 @@ class ConntrackWatch:
         began_s, parts = self._work(), [NOTHING]
         for home in homes:
             rows = home.look(self._memory.has)
+            if home.look_failure:  # what was there still is, as far as anybody knows
+                before = self._flows_now()
+                parts.append(before[before["netns"] == home.inode])
+                continue
             known = self._memory.has(rows["connection_id"])
             parts.append(rows[self._give_owners(rows, home.are_for_groups(rows)) | known])
         flows = np.concatenate(parts)

@@ -28,7 +28,7 @@ from connscope.config import Config
 from connscope.errors import NotSupportedError
 from connscope.kernel import BpfMap, BpfObject, PerfBuffer
 from connscope.kernel.feature import Outcome, probe
-from connscope.kernel.host.clock import boottime_ns, wall_minus_boottime_ns
+from connscope.kernel.host.clock import asleep_ns
 from connscope.kernel.host.detached_mount import mount_detached
 from connscope.kernel.host.mounts import find_cgroup2
 from connscope.kernel.kprobes import Kprobes
@@ -128,8 +128,7 @@ class KprobeTier(RingTier):
         self._through_perf = not has_ring_buffers()
         if not self._through_perf:
             return {}
-        asleep_ns = wall_minus_boottime_ns(time.monotonic_ns, boottime_ns)
-        return {"rows_through_perf": True, "boottime_ahead_ns": max(0, asleep_ns)}
+        return {"rows_through_perf": True, "boottime_ahead_ns": asleep_ns()}
 
     def _open_source(self, core: BpfObject) -> RowSource:
         if not self._through_perf:

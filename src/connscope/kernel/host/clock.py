@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ("boot_id", "boottime_ns", "wall_minus_boottime_ns")
+__all__ = ("asleep_ns", "boot_id", "boottime_ns", "wall_minus_boottime_ns")
 
 ROUNDS = 7  # the narrowest of them is rarely wider than a microsecond
 
@@ -28,9 +28,19 @@ def wall_minus_boottime_ns(
         boottime: reads CLOCK_BOOTTIME.
         wall: reads CLOCK_REALTIME.
     """
+    return _ahead_ns(wall, boottime)
+
+
+def asleep_ns() -> int:
+    """How long the machine has slept since it booted: CLOCK_BOOTTIME counts that, CLOCK_MONOTONIC
+    does not."""
+    return max(0, _ahead_ns(boottime_ns, time.monotonic_ns))
+
+
+def _ahead_ns(one: Callable[[], int], other: Callable[[], int]) -> int:
     tries = []
     for _ in range(ROUNDS):
-        before, now, after = boottime(), wall(), boottime()
+        before, now, after = other(), one(), other()
         tries.append((after - before, now - (before + after) // 2))
     return min(tries)[1]
 

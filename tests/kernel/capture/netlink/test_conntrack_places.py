@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
-import connscope
 from connscope.capture.netlink.tier import NetlinkTier
 from connscope.config import Config
 from connscope.errors import FailedError
@@ -22,7 +17,7 @@ from connscope.row.address import address_text
 from connscope.row.words import Group, Kind, Role
 from tests.kernel.followed import FollowedNamespace, Heard, short_flow
 from tests.kernel.namespace import Namespace
-from tests.unprivileged import WITHOUT_PRIVILEGES
+from tests.unprivileged import told_without_privileges
 
 FLOWS = Config(udp=True, owner_check_interval_s=0)
 
@@ -221,15 +216,6 @@ with NetlinkTier(Config(udp=True)) as tier, socket.create_server(("127.0.0.1", 0
 
 def test_without_permission() -> None:
     """It says what is missing, and looks go on."""
-    finished = subprocess.run(
-        [*WITHOUT_PRIVILEGES, sys.executable, "-B", "-c", UNPRIVILEGED],
-        env={"PYTHONPATH": str(Path(connscope.__file__).parents[1])},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert not finished.returncode, finished.stderr
-    said = json.loads(finished.stdout)
+    said = told_without_privileges(UNPRIVILEGED)
     assert "short UDP flows are not seen: CAP_NET_ADMIN is missing" in said["limits"]
     assert said["rows"]

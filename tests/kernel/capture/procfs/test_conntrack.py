@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import connscope
 from connscope.capture.procfs.tier import ProcfsTier
 from connscope.config import Config
 from connscope.row.words import Group, Kind, OwnerEvidence, Role, Tier
 from tests.kernel.followed import FollowedNamespace, Heard, short_flow
 from tests.kernel.recorder import PATIENCE_S
-from tests.unprivileged import WITHOUT_PRIVILEGES
+from tests.unprivileged import told_without_privileges
 
 FLOWS = Config(udp=True, owner_check_interval_s=0)
 
@@ -115,16 +110,7 @@ with ProcfsTier(Config(udp=True)) as tier:
 
 def test_without_permission() -> None:
     """Looks go on; what is missing is said."""
-    finished = subprocess.run(
-        [*WITHOUT_PRIVILEGES, sys.executable, "-B", "-c", UNPRIVILEGED],
-        env={"PYTHONPATH": str(Path(connscope.__file__).parents[1])},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert not finished.returncode, finished.stderr
-    said = json.loads(finished.stdout)
+    said = told_without_privileges(UNPRIVILEGED)
     assert "short UDP flows are not seen: CAP_NET_ADMIN is missing" in said["limits"]
     assert any("other network namespaces" in sentence for sentence in said["limits"])
     assert (said["waited"], said["kinds"]) == (False, 0)

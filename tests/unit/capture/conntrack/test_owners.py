@@ -40,28 +40,25 @@ def flow(address: str = "10.0.0.1", **columns: Any) -> Rows:
     return one_row(local_address=address, local_port=1000, **columns)
 
 
-def found(of: Rows, *sockets: Rows) -> tuple[Any, bool, bool]:
-    """The row, whether it has a socket, whether that is connected to the peer."""
+def found(of: Rows, *sockets: Rows) -> tuple[Any, bool]:
+    """The row, whether it has a socket."""
     known = KnownSockets(np.concatenate(sockets) if sockets else np.empty(0, of.dtype))
     rows = of.copy()
-    answer = known.fill(rows)
-    return rows[0], bool(answer.has_socket[0]), bool(answer.is_connected[0])
+    return rows[0], bool(known.fill(rows)[0])
 
 
 def test_bound_socket_gives_its_owner():
     """By its address and port; which of its flows it is, a socket does not say."""
-    row, has_socket, is_connected = found(flow(), udp_socket("10.0.0.1"))
-    assert (has_socket, is_connected) == (True, False)
+    row, has_socket = found(flow(), udp_socket("10.0.0.1"))
+    assert has_socket
     assert (row["pid"], row["uid"], row["owner_evidence"]) == (9, 109, OwnerEvidence.FD_TABLE)
     assert (row["known"], row["exact"], row["socket_inode"]) == (Group.OWNER, 0, 0)
 
 
 def test_connected_socket_is_the_one():
     """Before one that is bound to the same; and its inode is that of the flow."""
-    row, has_socket, is_connected = found(
-        flow(), udp_socket("10.0.0.1", 8), udp_socket("10.0.0.1", 9, **PEER)
-    )
-    assert (has_socket, is_connected, row["pid"], row["socket_inode"]) == (True, True, 9, 10)
+    row, has_socket = found(flow(), udp_socket("10.0.0.1", 8), udp_socket("10.0.0.1", 9, **PEER))
+    assert (has_socket, row["pid"], row["socket_inode"]) == (True, 9, 10)
 
 
 def test_bound_comes_before_any():
@@ -73,13 +70,13 @@ def test_bound_comes_before_any():
 @pytest.mark.parametrize("any_address", ["0.0.0.0", "::"])
 def test_any_address_takes_ipv4(any_address: str):
     """A socket of IPv6 takes it too."""
-    row, has_socket, _ = found(flow(), udp_socket(any_address))
+    row, has_socket = found(flow(), udp_socket(any_address))
     assert (row["pid"], has_socket) == (9, True)
 
 
 def test_ipv6_is_taken_by_ipv6_alone():
     """0.0.0.0 does not hear it."""
-    row, has_socket, _ = found(flow("fd00::1", family=6), udp_socket("0.0.0.0"))
+    row, has_socket = found(flow("fd00::1", family=6), udp_socket("0.0.0.0"))
     assert (row["pid"], has_socket) == (0, False)
 
 
@@ -97,13 +94,13 @@ def test_ipv6_is_taken_by_ipv6_alone():
 )
 def test_other_sockets_are_not_it(other: Rows):
     """Each differs in one thing."""
-    row, has_socket, _ = found(flow(), other)
+    row, has_socket = found(flow(), other)
     assert (row["pid"], row["uid"], has_socket) == (0, NO_UID, False)
 
 
 def test_nothing_is_guessed_among_several():
     """Two processes share a port: some socket hears it, nobody knows whose."""
-    row, has_socket, _ = found(flow(), udp_socket("10.0.0.1", 8), udp_socket("10.0.0.1", 9))
+    row, has_socket = found(flow(), udp_socket("10.0.0.1", 8), udp_socket("10.0.0.1", 9))
     assert (row["pid"], row["known"], has_socket) == (0, 0, True)
 
 
@@ -115,7 +112,7 @@ def test_several_sockets_of_one_process_are_one_owner():
 
 def test_nobody_knows_a_socket_without_a_process():
     """It is a socket all the same."""
-    row, has_socket, _ = found(flow(), udp_socket("10.0.0.1", 0))
+    row, has_socket = found(flow(), udp_socket("10.0.0.1", 0))
     assert (row["known"], row["uid"], has_socket) == (0, 5, True)
     row, *_ = found(flow(), udp_socket("10.0.0.1", 0), udp_socket("10.0.0.1", 0))
     assert row["uid"] == NO_UID

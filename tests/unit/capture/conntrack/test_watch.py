@@ -9,6 +9,7 @@ import pytest
 
 from connscope.capture.conntrack.home import ConntrackHome
 from connscope.capture.conntrack.watch import FREE_S, SHARE, ConntrackWatch
+from connscope.errors import FailedError
 from connscope.row.columns import ROW, Rows
 from connscope.row.words import Kind, Protocol, Role, Tier
 
@@ -22,6 +23,8 @@ class FakeHome:
         self.costs_s = 2 * FREE_S
         self.told: list[Rows] = []
         self.there: Rows = np.empty(0, ROW)
+        self.inode = 0
+        self.look_failure: FailedError | None = None
 
     def hear(self, most: int, are_known: Any) -> tuple[Rows, int, int]:
         """What was told since the last time."""
@@ -87,6 +90,18 @@ def test_who_takes_long_is_not_asked_again_at_once(watched: Watched) -> None:
     assert (watched.shown(), watched.home.asked) == ([(1, Kind.SNAPSHOT, 10)], 1)
     watched.home.now_s += SHARE * watched.home.costs_s
     assert (watched.shown(), watched.home.asked) == ([(1, Kind.SNAPSHOT, 20)], 2)
+
+
+def test_who_does_not_answer_says_nothing_of_flows(watched: Watched) -> None:
+    """They are shown as before, and their ends are heard with all that is known of them."""
+    watched.home.there = np.empty(0, ROW)
+    watched.home.look_failure = FailedError("conntrack", "no answer")
+    watched.tell(flow(2, Kind.OPENED))
+    for _ in range(3):
+        watched.home.now_s += SHARE * watched.home.costs_s
+        assert watched.shown() == [(1, Kind.SNAPSHOT, 10), (2, Kind.SNAPSHOT, 0)]
+    watched.tell(flow(1, Kind.IDLE))
+    assert watched.shown() == [(2, Kind.SNAPSHOT, 0)]
 
 
 def test_who_is_quick_is_asked_each_time() -> None:

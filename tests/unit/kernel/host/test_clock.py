@@ -9,7 +9,13 @@ from itertools import chain, repeat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connscope.kernel.host.clock import ROUNDS, boot_id, boottime_ns, wall_minus_boottime_ns
+from connscope.kernel.host.clock import (
+    ROUNDS,
+    asleep_ns,
+    boot_id,
+    boottime_ns,
+    wall_minus_boottime_ns,
+)
 
 DIFFERENCE_NS = 1_700_000_000_000_000_000
 
@@ -34,6 +40,14 @@ def test_wall_time_is_the_sum() -> None:
     now_ns = boottime_ns() + wall_minus_boottime_ns()
     slack_ns = 5_000_000  # the clock may be slewed meanwhile
     assert before_ns - slack_ns <= now_ns <= time.time_ns() + slack_ns
+
+
+def test_time_asleep_is_between_the_two_clocks() -> None:
+    """Added to CLOCK_MONOTONIC it gives CLOCK_BOOTTIME."""
+    before_ns = boottime_ns()
+    now_ns = time.monotonic_ns() + asleep_ns()
+    slack_ns = 5_000_000  # as above
+    assert before_ns - slack_ns <= now_ns <= boottime_ns() + slack_ns
 
 
 def test_clock_that_stands_still_is_no_trouble() -> None:
