@@ -73,6 +73,12 @@ class Hold:
 
     opened: tuple[Open, ...]
     _waiting: socket.socket
+    _since_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def age_s(self) -> float:
+        """For how long it has waited."""
+        return time.monotonic() - self._since_s
 
     def release(self) -> None:
         """Lets it go on."""
@@ -95,6 +101,7 @@ class Traffic:
     opened: list[Open] = field(default_factory=list)
     started_ns: int = field(default_factory=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME))
     process_start_ns: dict[int, int] = field(default_factory=dict)
+    _callers: list[socket.socket] = field(default_factory=list)
 
     @contextmanager
     def making(self, *plays: Play, residents: bool = False) -> Iterator[Iterator[Hold | None]]:
@@ -119,6 +126,8 @@ class Traffic:
             finally:
                 for pid in pids:
                     os.waitpid(pid, 0)
+                for caller in self._callers:
+                    caller.close()
 
     def _holds(self, door: socket.socket, running: int) -> Iterator[Hold | None]:
         """Each wait as it comes; None whenever there was none for a moment."""
@@ -132,6 +141,7 @@ class Traffic:
                 yield None
                 continue
             last_s = time.monotonic()
+            self._callers.append(caller)
             caller.settimeout(PATIENCE_S)
             said = json.loads(caller.makefile("rb").readline())
             assert "failure" not in said, said["failure"]

@@ -134,6 +134,10 @@ def told_of(recorder: Recorder, *plays: Play, residents: bool = False, looks: bo
                 for each in waiting:
                     each.release()
                 waiting = []
+            for each in waiting:
+                assert each.age_s < PATIENCE_S, (
+                    f"{recorder.tier.losses()}, not all opened: {each.opened}\n{describe(rows)}"
+                )
     return _completed(
         recorder, lambda rows, lost_now: Told(tier, traffic, rows[start:], lost_now - lost, looks)
     )
