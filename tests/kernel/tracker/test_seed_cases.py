@@ -144,7 +144,7 @@ def test_S12_nothing_of_a_tier_stays_after_the_fall(settings: dict[str, Any]) ->
     with Tracked(load_config(**settings, tier="netlink")):
         alone = holdings()
     with Tracked(load_config(**settings)) as tracked:
-        dead = holdings().bpf
+        dead = holdings().bpf - alone.bpf
         tracked.kill_twice()
         assert tracked.tier == Tier.NETLINK
         until_gone(dead)

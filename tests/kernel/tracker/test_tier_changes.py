@@ -164,7 +164,7 @@ def test_nothing_of_a_dead_tier_is_left(config: Config) -> None:
     """No descriptor, no thread, no program, map or link; and nothing at all after the end."""
     first = holdings()
     with Tracked(config) as tracked:
-        alone, dead = {tracked.tier: holdings()}, holdings().bpf
+        alone, dead = {tracked.tier: holdings()}, holdings().bpf - first.bpf
         assert dead
         for tier in walk_through_all_tiers(tracked):
             now = holdings()
@@ -173,20 +173,21 @@ def test_nothing_of_a_dead_tier_is_left(config: Config) -> None:
             assert (now.fds, now.threads) == (expected.fds, expected.threads)
             assert {kind for kind, _ in now.bpf} == {kind for kind, _ in expected.bpf}
             assert len(now.bpf) == len(expected.bpf)
-            dead = now.bpf
-        assert not in_kernel(frozenset(now.bpf & alone[Tier.NETLINK].bpf))
+            dead = now.bpf - first.bpf
+        assert not in_kernel(dead & alone[Tier.NETLINK].bpf)
     until_gone(dead)
     assert holdings() == first
 
 
 def test_programs_and_links_are_only_those_of_the_tier_that_captures(config: Config) -> None:
     """Without BPF there are none."""
+    before = holdings().bpf
     with Tracked(config) as tracked:
-        kinds = {kind for kind, _ in holdings().bpf}
+        kinds = {kind for kind, _ in holdings().bpf - before}
         assert kinds == {"prog", "map", "link"}
         for worse in (Tier.NETLINK, Tier.PROCFS):
             tracked.kill_twice()
-            assert (tracked.tier, holdings().bpf) == (worse, frozenset())
+            assert (tracked.tier, holdings().bpf) == (worse, before)
         assert "procfs" not in thread_names()
 
 
