@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.result import Result, spread
-from bench.rigs.kprobe_guest import END, NONE, OURS, RIVAL, SITTERS, SLOWED, SLOWED_S
+from bench.rigs.kprobe_guest import END, JSON, NONE, OURS, RIVAL, SITTERS, SLOWED, SLOWED_S
 from bench.rigs.sitters import sitting
 from bench.rigs.virtual_machine import run_in_guest
 from bench.rigs.work import work_s
@@ -103,13 +103,15 @@ def _compare_user(found: list[dict[str, Any]], factors: dict[str, float]) -> Res
     """With the pace of `trace` slowed down as the machine is, and as it is."""
     ratios, ours, theirs = _ratios(found, (SLOWED, RIVAL), "flat out", _user_us)
     hurried, _, _ = _ratios(found, (OURS, RIVAL), "flat out", _user_us)
+    as_json, _, _ = _ratios(found, (JSON, RIVAL), "flat out", _user_us)
     return Result(
-        "the same one after the other, flat out: user CPU of `trace -o json` for each connection",
+        "the same one after the other, flat out: user CPU of `trace` for each connection",
         f"{spread(ratios)} of tcptracer's, {spread(ours, 0)} µs against {spread(theirs, 0)} µs "
-        f"there, where trace reads each {SLOWED_S:.0f} s; {spread(hurried)} of it where it reads "
-        f"each 50 ms: the guest is {factors['python']:.0f} times slower at a Python loop, "
-        f"{factors['rows']:.0f} at making rows text, {factors['c']:.0f} at awk's printing, and "
-        f"its time is not. {ROWS_OF_CONNECTION} rows of 40 columns against 4 lines of 8",
+        f"there, where trace reads each {SLOWED_S:.0f} s; {spread(as_json)} of it with `-o json`, "
+        f"40 columns instead of 14; {spread(hurried)} where it reads each 50 ms: the guest is "
+        f"{factors['python']:.0f} times slower at a Python loop, {factors['rows']:.0f} at making "
+        f"rows JSON, {factors['c']:.0f} at awk's printing, and its time is not. "
+        f"{ROWS_OF_CONNECTION} lines against 4",
         f"<= {CPU_RATIO} of tcptracer's",
         statistics.median(ratios) <= CPU_RATIO,
     )
@@ -154,8 +156,8 @@ def _compare_kernel(found: list[dict[str, Any]]) -> Result:
 def _compare_rates(found: list[dict[str, Any]]) -> Result:
     ours, theirs = (_ratios(found, (name, NONE), "flat out", _rate)[0] for name in (SLOWED, RIVAL))
     hurried = _ratios(found, (OURS, NONE), "flat out", _rate)[0]
-    runs = [run for name in (OURS, SLOWED) for run in _runs(found, name, "flat out")]
-    rows, made, lost = (sum(run[key] for run in runs) for key in ("events", "connections", "lost"))
+    runs = [run for name in (OURS, SLOWED, JSON) for run in _runs(found, name, "flat out")]
+    rows, made, lost = (sum(run[key] for run in runs) for key in ("rows", "connections", "lost"))
     return Result(
         "the same: throughput",
         f"{spread(ours)} of no tracer, with tcptracer {spread(theirs)}; {spread(hurried)} where "

@@ -25,12 +25,13 @@ from connscope.capture.kprobe.watchers import threads_in_accept
 from connscope.config import Config
 from connscope.kernel.kprobes import Kprobes
 
-__all__ = ("END", "NONE", "OURS", "RIVAL", "SITTERS", "SLOWED", "SLOWED_S", "main")
+__all__ = ("END", "JSON", "NONE", "OURS", "RIVAL", "SITTERS", "SLOWED", "SLOWED_S", "main")
 
 END = "end"
 """The last finding."""
 
-NONE, OURS, SLOWED, RIVAL = "none", "connscope", "connscope, slowed", "tcptracer"
+NONE, OURS, RIVAL = "none", "connscope", "tcptracer"
+SLOWED, JSON = "connscope, slowed", "connscope, slowed, JSON"
 SLOWED_S, QUIET_S = 1.0, 2.0
 """How often `trace` reads when it is as slow as the machine, some twenty times: time itself is not
 emulated, so its 50 ms have a twentieth of the rows in them."""
@@ -42,7 +43,7 @@ SITTERS = 10_000
 PACES = {"flat out": ("-n", 1500, "-w", 2), "paced": ("-n", 400, "-w", 1, "-u", 10_000)}
 """Arguments of tests/traffic/churn.c; paced: a rest of 10 ms after each connection."""
 
-RUNS = {"flat out": (NONE, OURS, SLOWED, RIVAL), "paced": (OURS, RIVAL)}
+RUNS = {"flat out": (NONE, OURS, SLOWED, JSON, RIVAL), "paced": (OURS, RIVAL)}
 TOGETHER = ("-n", 1000, "-w", 2)
 STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
 KINDS = {"C": ("opened", "client"), "A": ("accepted", "server"), "X": ("closed", "")}
@@ -58,7 +59,7 @@ def main() -> None:
         _tell(found, "work", **work_s())
         for _ in range(GUESSES):
             _tell(found, "guess", **_guess())
-        _trace().close()  # compiles, and warms up
+        _trace("json").close()  # compiles, and warms up
         _tell(found, "together", **_run_together())
         for pace, names in RUNS.items():
             for _ in range(TURNS):
@@ -73,11 +74,11 @@ def _tell(found: TextIO, what: str, **values: Any) -> None:
     found.write(json.dumps({"what": what, **values}) + "\n")
 
 
-def _trace(reads_each_s: float = 0.0) -> TraceProgram:
+def _trace(form: str, reads_each_s: float = 0.0) -> TraceProgram:
     key = "CONNSCOPE_DRAIN_INTERVAL_S"
     os.environ |= {key: str(reads_each_s)} if reads_each_s else {}
     try:
-        return TraceProgram("--tier", "kprobe", start_timeout_s=START_TIMEOUT_S)
+        return TraceProgram("--tier", "kprobe", form=form, start_timeout_s=START_TIMEOUT_S)
     finally:
         os.environ.pop(key, None)
 
@@ -124,8 +125,7 @@ def _run(name: str, pace: str) -> dict[str, Any]:
             "user_s": user_s,
             "system_s": system_s,
             "bpf_ns": bpf,
-            "events": program.output.read_bytes().count(b"\n"),
-            "lost": _lost(program),
+            **_told(program),
         }
 
 
@@ -134,10 +134,17 @@ def _rival() -> TracingProgram:
 
 
 STARTS: dict[str, Callable[[], TracingProgram]] = {
-    OURS: _trace,
-    SLOWED: lambda: _trace(SLOWED_S),
+    OURS: lambda: _trace("table"),
+    SLOWED: lambda: _trace("table", SLOWED_S),
+    JSON: lambda: _trace("json", SLOWED_S),
     RIVAL: _rival,
 }
+
+
+def _told(program: TracingProgram) -> dict[str, int]:
+    if isinstance(program, TraceProgram):
+        return program.summary()._asdict()
+    return {"rows": program.output.read_bytes().count(b"\n"), "lost": _lost(program)}
 
 
 def _lost(program: TracingProgram) -> int:
@@ -161,7 +168,7 @@ def _bpf_ns(pid: int) -> int:
 
 def _run_together() -> dict[str, Any]:
     """Both at once: what each told of the same connections."""
-    with PrivateNetwork() as network, _trace() as trace, _rival() as rival:
+    with PrivateNetwork() as network, _trace("json") as trace, _rival() as rival:
         before = network.tcp_counters()
         done = _churn(network, TOGETHER)
         after = network.tcp_counters()

@@ -142,10 +142,12 @@ class TracingProgram(Resource):
 
 
 class TraceProgram(TracingProgram):
-    """``connscope trace`` with JSON output, and the options given."""
+    """``connscope trace`` with an output format, and the options given."""
 
-    def __init__(self, *options: str, start_timeout_s: float = START_TIMEOUT_S) -> None:
-        command = connscope_command("trace", "-o", "json", *options)
+    def __init__(
+        self, *options: str, form: str = "json", start_timeout_s: float = START_TIMEOUT_S
+    ) -> None:
+        command = connscope_command("trace", "-o", form, *options)
         super().__init__(command, _has_announced, start_timeout_s)
 
     def summary(self) -> Summary:

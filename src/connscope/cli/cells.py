@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import pwd
 import socket
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,6 +23,7 @@ __all__ = (
     "DIRECTIONS",
     "TableColumn",
     "addresses",
+    "aligned",
     "comms",
     "directions",
     "numbers",
@@ -57,6 +59,15 @@ def padded(text: str, width: int) -> str:
     return text + spaces if width < 0 else spaces + text
 
 
+def aligned(texts: Iterable[str], width: int) -> list[str]:
+    """Each text as `padded` has it."""
+    cells = list(texts)
+    if not "".join(cells).isascii():
+        return [padded(cell, width) for cell in cells]
+    justify = str.ljust if width < 0 else str.rjust
+    return list(map(justify, cells, itertools.repeat(abs(width))))
+
+
 @lru_cache(65536)
 def text_width(text: str) -> int:
     """How many columns of a terminal the text takes: wide letters take two, accents none."""
@@ -87,22 +98,23 @@ def numbers(rows: Rows, name: str) -> list[str]:
     return [str(value) if value else "" for value in rows[name].tolist()]
 
 
-def pids(rows: Rows, proofs: Collection[OwnerEvidence]) -> list[str]:
+def pids(rows: Rows, proofs: tuple[OwnerEvidence, ...]) -> list[str]:
     """The pid; with ~ if the evidence is no proof. A listener's owner is the one that listens."""
     columns = (rows[name].tolist() for name in ("pid", "owner_evidence", "kind", "state"))
-    return [
-        (f"{pid}" if evidence in proofs or _is_listener(kind, state) else f"~{pid}") if pid else ""
-        for pid, evidence, kind, state in zip(*columns, strict=True)
-    ]
+    return list(map(_pid, *columns, itertools.repeat(proofs)))
 
 
-def _is_listener(kind: int, state: int) -> bool:
-    return kind in LISTENER_KINDS or (kind == Kind.SNAPSHOT and state == State.LISTEN)
+@lru_cache(65536)
+def _pid(pid: int, evidence: int, kind: int, state: int, proofs: tuple[OwnerEvidence, ...]) -> str:
+    if not pid:
+        return ""
+    listens = kind in LISTENER_KINDS or (kind == Kind.SNAPSHOT and state == State.LISTEN)
+    return f"{pid}" if listens or evidence in proofs else f"~{pid}"
 
 
 def comms(rows: Rows) -> list[str]:
     """The names of the processes."""
-    return [printable(comm) for comm in rows["comm"].tolist()]
+    return list(map(printable, rows["comm"].tolist()))
 
 
 def directions(rows: Rows) -> list[str]:
@@ -114,15 +126,21 @@ def addresses(rows: Rows, name: str) -> list[str]:
     """The addresses of one end, nothing where it is unknown."""
     known = rows["known"] & Group.ENDS != 0
     packed = rows[name].copy().view("V16")[:, 0].tolist()
+    if known.all():
+        return list(map(address_text, packed))
     return [
         address_text(address) if shown else ""
         for address, shown in zip(packed, known.tolist(), strict=True)
     ]
 
 
-def ports(rows: Rows, name: str, text: Callable[[int], str]) -> list[str]:
-    """The ports of one end."""
-    return [text(port) if port else "" for port in rows[name].tolist()]
+def ports(rows: Rows, end: str, text: Callable[[int], str]) -> list[str]:
+    """The ports of the end, ``local`` or ``peer``; a client's is a number, whatever `text` says."""
+    client = Role.CLIENT if end == "local" else Role.SERVER
+    return [
+        (str(port) if role == client else text(port)) if port else ""
+        for port, role in zip(rows[f"{end}_port"].tolist(), rows["role"].tolist(), strict=True)
+    ]
 
 
 def users(rows: Rows, text: Callable[[int], str]) -> list[str]:

@@ -14,7 +14,7 @@ from connscope.cli import cells
 from connscope.row.address import in_network, parse_network
 from connscope.row.columns import Rows
 from connscope.row.listeners import has_queue_limit, is_listener
-from connscope.row.words import Failure, Group, Kind, OwnerEvidence, Protocol, Role, State
+from connscope.row.words import Failure, Group, Kind, OwnerEvidence, Protocol, State
 
 __all__ = ("ListColumn", "connection_columns", "exposures", "human_count", "listener_columns")
 
@@ -60,8 +60,8 @@ def connection_columns(*, wide: bool, numeric: bool) -> list[ListColumn]:
         ListColumn("STATE", LEFT, ALWAYS, _states),
         *_owner_columns(),
         ListColumn("DIR", LEFT, 4, _directions),
-        _endpoint_column("LOCAL", "local", Role.CLIENT, port),
-        _endpoint_column("PEER", "peer", Role.SERVER, port),
+        _endpoint_column("LOCAL", "local", port),
+        _endpoint_column("PEER", "peer", port),
         ListColumn("TX", RIGHT, 1, lambda rows: _traffic(rows, "bytes_sent", count)),
         ListColumn("RX", RIGHT, 1, lambda rows: _traffic(rows, "bytes_received", count)),
     ]
@@ -84,7 +84,7 @@ def listener_columns(*, wide: bool, numeric: bool, udp: bool = False) -> list[Li
     columns = [
         *([protocol] if udp else []),
         *_owner_columns(),
-        _endpoint_column("LOCAL", "local", Role.CLIENT, port),
+        _endpoint_column("LOCAL", "local", port),
         ListColumn("EXPOSURE", LEFT, ALWAYS, exposures),
         ListColumn("QUEUE", RIGHT, 1, lambda rows: _of_listeners(rows, "queue_length")),
         ListColumn("LIMIT", RIGHT, 1, lambda rows: _of_listeners(rows, "queue_limit")),
@@ -107,15 +107,13 @@ def _user_column(numeric: bool, rank: int) -> ListColumn:
     return ListColumn("USER", LEFT, rank, lambda rows: cells.users(rows, text))
 
 
-def _endpoint_column(
-    title: str, end: str, other_role: Role, port: Callable[[int], str]
-) -> ListColumn:
+def _endpoint_column(title: str, end: str, port: Callable[[int], str]) -> ListColumn:
     """A port has its service's name at the end that serves."""
     return ListColumn(
         title,
         LEFT,
         ALWAYS,
-        lambda rows: _endpoints(rows, end, other_role, port),
+        lambda rows: _endpoints(rows, end, port),
         ENDPOINT_LEAST,
         ends_matter=True,
     )
@@ -184,18 +182,14 @@ def _directions(rows: Rows) -> list[str]:
     ]
 
 
-def _endpoints(rows: Rows, end: str, other_role: Role, port: Callable[[int], str]) -> list[str]:
+def _endpoints(rows: Rows, end: str, port: Callable[[int], str]) -> list[str]:
     addresses = cells.addresses(rows, f"{end}_address")
-    ports, roles = rows[f"{end}_port"].tolist(), rows["role"].tolist()
-    return [
-        _endpoint(address, str(number) if role == other_role else port(number), number)
-        for address, number, role in zip(addresses, ports, roles, strict=True)
-    ]
+    return list(map(_endpoint, addresses, cells.ports(rows, end, port)))
 
 
-def _endpoint(address: str, port: str, number: int) -> str:
+def _endpoint(address: str, port: str) -> str:
     """Nothing for the peer of a listener, which has none."""
-    if not number:
+    if not port:
         return ""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 

@@ -8,7 +8,7 @@ import shutil
 import sys
 from typing import NamedTuple
 
-from connscope.cli.cells import padded, text_width
+from connscope.cli.cells import aligned, text_width
 from connscope.cli.list_columns import ListColumn, connection_columns, listener_columns
 from connscope.row.columns import Rows
 
@@ -85,13 +85,12 @@ class _Drawn:
         """The title and the cells, all of one width."""
         width = self.width * self.column.side
         cut = _cut_middle if self.column.ends_matter else _cut_end
-        texts = (self.column.title, *self.cells)
-        if not self.column.least:
-            return [padded(text, width) for text in texts]
-        return [
-            padded(text if text_width(text) <= self.width else cut(text, self.width), width)
-            for text in texts
-        ]
+        texts = [self.column.title, *self.cells]
+        if self.column.least:
+            texts = [
+                text if text_width(text) <= self.width else cut(text, self.width) for text in texts
+            ]
+        return aligned(texts, width)
 
 
 def _fitting(drawn: list[_Drawn], width: int) -> list[_Drawn]:

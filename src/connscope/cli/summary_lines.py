@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from connscope.cli.cells import padded, service, text_width
+from connscope.cli.cells import aligned, service, text_width
 from connscope.cli.list_columns import human_count
 from connscope.cli.summary import AnySums, ListeningPortSum, PeerSum, ProcessSum, Summary, TotalSum
 
@@ -85,7 +85,7 @@ def _aligned(titles: Cells, lines: Sequence[Cells]) -> str:
     for title, *cells in zip(titles, *lines, strict=True):
         width = max(map(text_width, (title, *cells)))
         side = -1 if title in TO_THE_LEFT else 1
-        columns.append([padded(text, width * side) for text in (title, *cells)])
+        columns.append(aligned((title, *cells), width * side))
     return "".join(f"{' '.join(line).rstrip()}\n" for line in zip(*columns, strict=True))
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from connscope.cli import cells
-from connscope.cli.cells import TableColumn, padded
+from connscope.cli.cells import TableColumn, aligned, padded
 from connscope.row.columns import Rows
 from connscope.row.wall_time import clock_texts
 from connscope.row.words import ClosedBy, Failure, Group, Kind, OwnerEvidence, Protocol, word
@@ -35,9 +35,9 @@ class TraceLines:
             TableColumn("IP", 2, lambda rows: cells.numbers(rows, "family")),
             TableColumn("DIR", -3, cells.directions),
             TableColumn("LADDR", -15, lambda rows: cells.addresses(rows, "local_address")),
-            TableColumn("LPORT", 5, lambda rows: cells.ports(rows, "local_port", str)),
+            TableColumn("LPORT", 5, lambda rows: cells.ports(rows, "local", str)),
             TableColumn("RADDR", -15, lambda rows: cells.addresses(rows, "peer_address")),
-            TableColumn("RPORT", 5, lambda rows: cells.ports(rows, "peer_port", port)),
+            TableColumn("RPORT", 5, lambda rows: cells.ports(rows, "peer", port)),
             TableColumn("TX", 10, lambda rows: _counts(rows, "bytes_sent")),
             TableColumn("RX", 10, lambda rows: _counts(rows, "bytes_received")),
             TableColumn("MS", 9, _durations),
@@ -62,10 +62,9 @@ class TraceLines:
     def lines(self, rows: Rows, wall_minus_boottime_ns: int) -> str:
         """The rows as lines, each with its newline."""
         self._offset_ns = wall_minus_boottime_ns
-        columns = [
-            [padded(cell, column.width) for cell in column.cells(rows)] for column in self._columns
-        ]
-        return "".join(f"{' '.join(line).rstrip()}\n" for line in zip(*columns, strict=True))
+        columns = (aligned(column.cells(rows), column.width) for column in self._columns)
+        text = "\n".join(map(str.rstrip, map(" ".join, zip(*columns, strict=True))))
+        return text and f"{text}\n"
 
 
 PROOF = (OwnerEvidence.CONNECT, OwnerEvidence.ACCEPT)
@@ -95,8 +94,7 @@ def _durations(rows: Rows) -> list[str]:
 
 def _how(rows: Rows) -> list[str]:
     columns = ("kind", "failure", "closed_by", "error", "lost", "unread_bytes")
-    values = zip(*(rows[name].tolist() for name in columns), strict=True)
-    texts = [_one_how(*value) for value in values]
+    texts = list(map(_one_how, *(rows[name].tolist() for name in columns)))
     if not (rows["protocol"] == Protocol.UDP).any():
         return texts
     names = zip(cells.udp_words(rows), texts, strict=True)

@@ -42,16 +42,18 @@ def rfc3339_text(time_ns: int, wall_minus_boottime_ns: int) -> str:
 def clock_texts(times_ns: npt.NDArray[np.uint64], wall_minus_boottime_ns: int) -> list[str]:
     """``HH:MM:SS.mmm`` of the local day, one for each time."""
     milliseconds = (times_ns.astype(np.int64) + wall_minus_boottime_ns) // 1_000_000
-    seconds, rest = np.divmod(milliseconds, 1000)
-    return [
-        f"{_local_second(second)}.{millisecond:03d}"
-        for second, millisecond in zip(seconds.tolist(), rest.tolist(), strict=True)
-    ]
+    return list(map(_local_millisecond, milliseconds.tolist()))
 
 
 @lru_cache(4096)
 def _utc_second(second: int) -> bytes:
     return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second)).encode()
+
+
+@lru_cache(4096)
+def _local_millisecond(millisecond: int) -> str:
+    second, rest = divmod(millisecond, 1000)
+    return f"{_local_second(second)}.{rest:03d}"
 
 
 @lru_cache(4096)

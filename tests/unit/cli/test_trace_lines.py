@@ -179,6 +179,12 @@ def test_peer_port_is_the_services_name(port: int):
     assert line(row, numeric=False).split()[-1] == service(port)
 
 
+def test_peer_port_of_a_client_is_a_number():
+    """Which port a client got says nothing, even if a service has the same."""
+    row = one_row(**{**CONNECTION, "role": Role.SERVER, "peer_port": 443, "kind": Kind.OPENED})
+    assert line(row, numeric=False).split()[-1] == "443"
+
+
 @pytest.mark.parametrize("port", [22, 443, 54321])
 def test_numeric_port_is_the_number(port: int):
     """With -n no name stands for a port."""
