@@ -5,7 +5,7 @@ import type { ConnectionFact } from "../protocol/facts";
 import { go, select } from "../session/actions";
 import { shown } from "../session/state";
 import { bytes, counted, endpoint, micros } from "../store/units";
-import { labelOfId, numberOf, textOf } from "../store/words";
+import { labelOfId, numberOf, stateText, textOf } from "../store/words";
 
 const FIRST = 30;
 
@@ -48,7 +48,6 @@ export function Connections({ rows }: { rows: readonly ConnectionFact[] }): VNod
 }
 
 function Connection({ one }: { one: ConnectionFact }): VNode {
-  const failure = textOf(one, "failure");
   const amount = (column: string): string => (
     Number.isNaN(numberOf(one, column)) ? "–" : bytes(numberOf(one, column))
   );
@@ -57,7 +56,7 @@ function Connection({ one }: { one: ConnectionFact }): VNode {
     <tr>
       <td>{endpoint(textOf(one, "local_address"), numberOf(one, "local_port") || 0)}</td>
       <td>{endpoint(textOf(one, "peer_address"), numberOf(one, "peer_port") || 0)}</td>
-      <td class={failure ? "failing" : ""}>{failure || textOf(one, "state") || "–"}{one["own"] === true && <span class="muted"> connscope's own</span>}</td>
+      <td class={one["failure"] ? "failing" : ""}>{stateText(one) || "–"}{one["own"] === true && <span class="muted"> connscope's own</span>}</td>
       <td class="number">{amount("bytes_sent")}</td>
       <td class="number">{amount("bytes_received")}</td>
       <td class="number">{Number.isNaN(rtt) ? "–" : micros(rtt)}</td>

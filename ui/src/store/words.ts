@@ -136,3 +136,10 @@ export function numberOf(connection: ConnectionFact, column: string): number {
   const value = connection[column];
   return typeof value === "number" ? value : Number.NaN;
 }
+
+/** What became of a connection, or its state; of a UDP flow, which has none, to whom it goes. */
+export function stateText(connection: ConnectionFact): string {
+  if (connection["failure"]) return textOf(connection, "failure");
+  if (connection["protocol"] !== "udp") return textOf(connection, "state");
+  return connection["cast"] ? `udp ${textOf(connection, "cast")}` : "udp";
+}

@@ -1,7 +1,7 @@
 /** The columns of the tables: pairs, nodes, connections. */
 import type { ConnectionFact, EdgeFact, NodeFact } from "../protocol/facts";
 import { bytes, count, duration, endpoint, micros, percent, rate } from "../store/units";
-import { kindWord, listenerText, numberOf, problemOf, textOf } from "../store/words";
+import { kindWord, listenerText, numberOf, problemOf, stateText, textOf } from "../store/words";
 import type { Column } from "./order";
 
 const NARROW = "minmax(4.5rem, 0.7fr)";
@@ -71,7 +71,7 @@ export function connectionColumns(nowMs: number): Column<ConnectionFact>[] {
     { id: "role", title: "Role", width: NARROW, text: (one) => textOf(one, "role") },
     { id: "local", title: "Local", width: WIDE, text: ends("local") },
     { id: "peer", title: "Peer", width: WIDE, text: ends("peer") },
-    { id: "state", title: "State", width: "minmax(6rem, 1fr)", text: (one) => textOf(one, "failure") || textOf(one, "state"), look: (one) => (one["failure"] ? "failing" : "") },
+    { id: "state", title: "State", width: "minmax(6rem, 1fr)", text: stateText, look: (one) => (one["failure"] ? "failing" : "") },
     { id: "sent", title: "Sent", width: RATE, numeric: true, ...number("bytes_sent", bytes) },
     { id: "received", title: "Received", width: RATE, numeric: true, ...number("bytes_received", bytes) },
     { id: "rtt", title: "Round trip", width: RATE, numeric: true, ...number("rtt_us", micros) },

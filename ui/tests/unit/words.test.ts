@@ -5,7 +5,7 @@ import { Network } from "../../dev/network";
 import { START, readPlace, writePlace } from "../../src/store/address";
 import { edgeValue, scaleOf, steadyScale, stepOf, stepsOf } from "../../src/store/metric";
 import { bytes, clock, duration, elided, endpoint, micros, percent, rate } from "../../src/store/units";
-import { behindText, describeEdge, describeNode, explainReasons, labelOfId, lostText, portsText, problemOf, reasonsText } from "../../src/store/words";
+import { behindText, describeEdge, describeNode, explainReasons, labelOfId, lostText, portsText, problemOf, reasonsText, stateText } from "../../src/store/words";
 import { Order, asText, sort } from "../../src/table/order";
 
 describe("units", () => {
@@ -90,6 +90,21 @@ describe("doubt in words", () => {
 
   test("reports that never came are named beside what is lost", () => {
     expect([lostText(38, 0), lostText(1041, 3)]).toEqual(["38 lost", "1,041 lost, of these 3 reports that never came"]);
+  });
+});
+
+describe("state of a connection", () => {
+  test("is why it failed, else the state of TCP, else to whom UDP goes", () => {
+    const states = [
+      { protocol: "tcp", state: "close", failure: "refused" },
+      { protocol: "tcp", state: "established" },
+      { protocol: "udp", state: "established" },
+      { protocol: "udp", state: "established", cast: "multicast" },
+      { protocol: "udp", failure: "refused" },
+      {},
+    ].map(stateText);
+
+    expect(states).toEqual(["refused", "established", "udp", "udp multicast", "refused", ""]);
   });
 });
 
