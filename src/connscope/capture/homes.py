@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import threading
@@ -11,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from connscope.errors import KernelError, NotSupportedError
+from connscope.errors import KernelError, NotPermittedError, NotSupportedError
+from connscope.kernel.host.exhaustion import is_exhausted
 from connscope.kernel.host.network_namespaces import (
     entered_network_namespace,
     find_network_namespaces,
@@ -92,7 +92,12 @@ class NamespaceHomes(Resource, Generic[Home]):
 
     def refresh(self) -> list[Home]:
         """Takes in namespaces that are new; returns those that have ended, still open, ours no
-        more: what they have to say should be read before they are closed."""
+        more: what they have to say should be read before they are closed.
+
+        Raises:
+            OSError: there are no descriptors left to find them with; all is as it was.
+            FailedError: the thread went into one of them and can not go back.
+        """
         found = find_network_namespaces()
         ended = [self._homes.pop(inode) for inode in self._homes.keys() - found.keys()]
         for home in ended:
@@ -107,21 +112,31 @@ class NamespaceHomes(Resource, Generic[Home]):
     def _enter(self, inode: int, path: Path) -> None:
         try:
             with entered_network_namespace(path):
-                if HERE.stat().st_ino != inode:
-                    return  # the process has moved meanwhile; the next look finds another way in
-                if inode in self._homes:
-                    self._homes[inode].complete()
-                else:
-                    self._homes[inode] = self._make(inode)
-        except KernelError as error:
-            self._refusals.append(error)
-            self.refused += 1
-            return
+                self._furnish(inode)
+        except NotPermittedError as error:
+            self._refuse(error)
         except OSError as error:
             # Else its last process has ended meanwhile, and with it the namespace.
-            self.refused += error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-            return
-        self._watch(self._homes[inode])
+            self.refused += is_exhausted(error)
+        else:
+            if inode in self._homes:
+                self._watch(self._homes[inode])
+
+    def _furnish(self, inode: int) -> None:
+        """Opens what is lacking in the namespace in which the thread is."""
+        if HERE.stat().st_ino != inode:
+            return  # the process has moved meanwhile; the next look finds another way in
+        try:
+            if inode in self._homes:
+                self._homes[inode].complete()
+            else:
+                self._homes[inode] = self._make(inode)
+        except KernelError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: KernelError) -> None:
+        self._refusals.append(error)
+        self.refused += 1
 
     def _watch(self, home: Home) -> None:
         before, now = self._watched.get(home.inode, ()), home.filenos()

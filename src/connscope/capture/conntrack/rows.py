@@ -22,6 +22,8 @@ UDP_HEADER, V4_HEADER, V6_HEADER = 8, 20, 40
 FLOW_BIT = np.uint64(1 << 63)
 """In the id of each row of a flow, and of no socket: cookies count from one."""
 NO_ID = np.uint64(0xFFFFFFFFFFFFFFFF)
+SEGMENTS_MAX = np.iinfo(ROW["segments_sent"]).max
+"""conntrack counts with 64 bits. What a row has no room for stops there, it does not start anew."""
 
 Ids = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
@@ -106,10 +108,8 @@ def _view(flows: Flows, out: str, back: str, role: Role) -> Rows:
     rows["local_address"], rows["peer_address"] = flows[f"{out}_source"], flows[f"{out}_target"]
     rows["local_port"] = flows[f"{out}_source_port"]
     rows["peer_port"] = flows[f"{out}_target_port"]
-    rows["segments_sent"], rows["segments_received"] = (
-        flows[f"{out}_packets"],
-        flows[f"{back}_packets"],
-    )
+    for column, direction in (("segments_sent", out), ("segments_received", back)):
+        rows[column] = np.minimum(flows[f"{direction}_packets"], SEGMENTS_MAX)
     rows["bytes_sent"], rows["bytes_received"] = _payload(flows, out), _payload(flows, back)
     rows["known"] = rows["exact"] = Group.IDENTITY | Group.ENDS
     rows["known"] |= np.where(flows["has_counters"], Group.TRAFFIC, 0).astype(np.uint16)

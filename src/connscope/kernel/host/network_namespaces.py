@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from connscope.errors import FailedError, NotPermittedError
+from connscope.kernel.host.exhaustion import is_exhausted
 from connscope.kernel.host.mounts import parse_mounts
 
 __all__ = ("entered_network_namespace", "find_network_namespaces", "network_namespace")
@@ -34,6 +35,9 @@ def find_network_namespaces(proc: Path = PROC) -> dict[int, Path]:
 
     Those of processes that may not be looked at are left out, and those that nothing but an open fd
     or a socket holds.
+
+    Raises:
+        OSError: there are not enough descriptors left to know all of them.
     """
     found, mounted, mount_namespaces = dict[int, str](), dict[int, Path](), set[int]()
     # A Path for each of 10,000 processes takes longer than asking the kernel about them.
@@ -47,7 +51,9 @@ def find_network_namespaces(proc: Path = PROC) -> dict[int, Path]:
                 if mount_namespace not in mount_namespaces:
                     mounted |= _mounted_network_namespaces(proc / process)
                     mount_namespaces.add(mount_namespace)
-            except OSError:
+            except OSError as error:
+                if is_exhausted(error):
+                    raise
                 continue  # it has ended, or may not be looked at
     finally:
         os.close(root)
@@ -101,9 +107,9 @@ def entered_network_namespace(path: Path) -> Iterator[None]:
 def _return_to(own: int) -> None:
     try:
         _set_network_namespace(own)
-    except OSError as error:
+    except (OSError, NotPermittedError) as error:
         what = "going back to the own network namespace"
-        raise FailedError(what, str(error), error.errno or 0) from error
+        raise FailedError(what, str(error), getattr(error, "errno", None) or 0) from error
 
 
 def _set_network_namespace(fd: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from pathlib import Path
 from typing import NamedTuple
+
+from connscope.kernel.host.exhaustion import is_exhausted
 
 __all__ = (
     "NetTexts",
@@ -22,7 +23,6 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 START_TIME = 22 - 3  # of proc(5); what follows the name begins with field 3
 COMM_BYTES = 15
 ESCAPED = re.compile(rb"\\(n|\\)")  # stat writes a newline and a backslash of a name so
-EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 NET_FILES = ("tcp", "tcp6", "udp", "udp6")
 
 
@@ -165,7 +165,7 @@ def _read_with_inode(path: str) -> tuple[bytes, int]:
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno in EXHAUSTED:
+        if is_exhausted(error):
             raise
         return b"", 0
     parts = list[bytes]()

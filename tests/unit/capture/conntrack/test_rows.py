@@ -130,6 +130,13 @@ def test_an_empty_count_is_no_payload():
     assert row["bytes_sent"] == 0
 
 
+def test_more_datagrams_than_a_row_can_hold():
+    """The count stops at the greatest number."""
+    packets, header = (1 << 32) + 5, 28
+    (row,) = rows_of(flow_message(counters(9, packets, packets * (header + 1)), ends=OUT))
+    assert (row["segments_sent"], row["bytes_sent"]) == ((1 << 32) - 1, packets)
+
+
 def test_the_id_stays_from_beginning_to_end():
     """Conntrack's id, the first tuple and the direction; also for a look, never a cookie's."""
     beginning, end = rows_of(flow_message(), flow_message(counters(9, 1, 30), kind=DELETE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def test_each_namespace_is_found_once(proc: Path) -> None:
     assert set(found) == {one, two, 4711}
     assert found[two] == proc / "11/ns/net"
     assert found[4711].parts[-4:] == ("root", "run", "netns", "blue sky")
+
+
+def test_no_descriptor_to_see_what_is_mounted(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A namespace that is only mounted is not taken for one that is gone."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        find_network_namespaces(proc)
 
 
 def test_own_namespace_has_the_inode_that_its_link_shows() -> None:
