@@ -45,6 +45,9 @@ SWEEP_S = 2.0
 PROMPT_S = 0.1
 """And so soon after a socket with several flows was closed."""
 
+UNFINISHED = -1
+"""In place of a number of closed sockets: not all of their flows could be told."""
+
 Held = TypeVar("Held", bound=Resource)
 
 
@@ -116,15 +119,29 @@ class FlowTable(Resource):
     def sweep(self) -> None:
         """Ends flows that are idle, and those of sockets that were closed; the ring tells of them.
 
-        A flow is told as idle in the sweep after the one that found it so.
+        A flow is told as idle in the sweep after the one that found it so. What the ring has no
+        room for is told by the next sweep.
         """
         self._swept_s = time.monotonic()
         self._closed_swept = self._total("closed")
         self._missed = self._count_missed()
         before = list(self._closed) if self._closed_swept else []
         self._end_flows(before)
-        for cookie in before:
-            self._closed.delete(cookie)
+        for cookie, has_flows in zip(before, self._have_flows(before), strict=True):
+            if has_flows:
+                self._closed_swept = UNFINISHED
+            else:
+                self._closed.delete(cookie)
+
+    def _have_flows(self, cookies: list[bytes]) -> list[bool]:
+        """Of which sockets there still are flows that have not ended."""
+        if not cookies:
+            return []
+        top = self._top()
+        live = self._flows.column(top, "state") == LIVE
+        ids = self._flows.column(top, "row", "socket_id")[live]
+        found: list[bool] = np.isin(np.frombuffer(b"".join(cookies), np.uint64), ids).tolist()
+        return found
 
     @abstractmethod
     def _count_missed(self) -> int:

@@ -98,6 +98,21 @@ def test_socket_with_many_peers_closes_all_of_its_flows(udp: Recorder) -> None:
     assert len(np.unique(rows["closed_ns"])) == 1
 
 
+def test_closed_flows_that_find_no_room_are_told_later(counting: Counting) -> None:
+    """A ring for 19 rows is given 300: each comes, as closed, when there is room again."""
+    with counting(Config(udp=True, ring_bytes=4096)) as tier:
+        one, peers = bound(), [bound() for _ in range(300)]
+        own = port_of(one)
+        for peer in peers:
+            one.sendto(b"x", peer.getsockname())
+        one.close()
+        rows = Recorder(tier).of_port(own, Kind.CLOSED, count=300)
+    for peer in peers:
+        peer.close()
+    assert len(np.unique(rows["connection_id"])) == 300
+    assert len(np.unique(rows["closed_ns"])) == 1
+
+
 def test_first_datagrams_to_two_peers_at_once(udp: Recorder) -> None:
     """Two processes begin two flows of one socket in the same moment; its close ends both."""
     sockets, peers = [bound() for _ in range(SOCKETS)], [bound(), bound()]
