@@ -28,6 +28,7 @@ __all__ = (
     "directions",
     "numbers",
     "padded",
+    "pid",
     "pids",
     "ports",
     "service",
@@ -101,15 +102,18 @@ def numbers(rows: Rows, name: str) -> list[str]:
 def pids(rows: Rows, proofs: tuple[OwnerEvidence, ...]) -> list[str]:
     """The pid; with ~ if the evidence is no proof. A listener's owner is the one that listens."""
     columns = (rows[name].tolist() for name in ("pid", "owner_evidence", "kind", "state"))
-    return list(map(_pid, *columns, itertools.repeat(proofs)))
+    return list(map(pid, *columns, itertools.repeat(proofs)))
 
 
 @lru_cache(65536)
-def _pid(pid: int, evidence: int, kind: int, state: int, proofs: tuple[OwnerEvidence, ...]) -> str:
-    if not pid:
+def pid(
+    number: int, evidence: int, kind: int, state: int, proofs: tuple[OwnerEvidence, ...]
+) -> str:
+    """One of `pids`."""
+    if not number:
         return ""
     listens = kind in LISTENER_KINDS or (kind == Kind.SNAPSHOT and state == State.LISTEN)
-    return f"{pid}" if listens or evidence in proofs else f"~{pid}"
+    return f"{number}" if listens or evidence in proofs else f"~{number}"
 
 
 def comms(rows: Rows) -> list[str]:
@@ -124,7 +128,7 @@ def directions(rows: Rows) -> list[str]:
 
 def addresses(rows: Rows, name: str) -> list[str]:
     """The addresses of one end, nothing where it is unknown."""
-    known = rows["known"] & Group.ENDS != 0
+    known = rows["known"] & Group.ENDS.value != 0
     packed = rows[name].copy().view("V16")[:, 0].tolist()
     if known.all():
         return list(map(address_text, packed))

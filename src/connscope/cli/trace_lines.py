@@ -10,10 +10,19 @@ import numpy as np
 from connscope.cli import cells
 from connscope.cli.cells import TableColumn, aligned, padded
 from connscope.row.columns import Rows
+from connscope.row.outside_text import printable
+from connscope.row.row_keys import FEW, key_dtype, neighbours, row_keys
 from connscope.row.wall_time import clock_texts
 from connscope.row.words import ClosedBy, Failure, Group, Kind, OwnerEvidence, Protocol, word
 
 __all__ = ("TraceLines",)
+
+WHO = (FEW, neighbours("comm", "comm"), neighbours("pid", "pid"))
+HOW = (FEW, neighbours("lost", "lost"), neighbours("unread_bytes", "unread_bytes"))
+WHO_COLUMNS, HOW_COLUMNS = key_dtype(*WHO), key_dtype(*HOW)
+WHO_WIDTHS = {"EVENT": -10, "PID": 8, "COMM": -15, "IP": 2, "DIR": -3}
+WHO_HEADER = " ".join(padded(title, width) for title, width in WHO_WIDTHS.items())
+PROOF = (OwnerEvidence.CONNECT, OwnerEvidence.ACCEPT)
 
 
 class TraceLines:
@@ -29,11 +38,7 @@ class TraceLines:
         self._offset_ns = 0
         self._columns = [
             TableColumn("TIME", -12, lambda rows: clock_texts(rows["time_ns"], self._offset_ns)),
-            TableColumn("EVENT", -10, lambda rows: cells.words(rows, "kind", Kind)),
-            TableColumn("PID", 8, lambda rows: cells.pids(rows, PROOF)),
-            TableColumn("COMM", -15, cells.comms),
-            TableColumn("IP", 2, lambda rows: cells.numbers(rows, "family")),
-            TableColumn("DIR", -3, cells.directions),
+            TableColumn(WHO_HEADER, -len(WHO_HEADER), _who),
             TableColumn("LADDR", -15, lambda rows: cells.addresses(rows, "local_address")),
             TableColumn("LPORT", 5, lambda rows: cells.ports(rows, "local", str)),
             TableColumn("RADDR", -15, lambda rows: cells.addresses(rows, "peer_address")),
@@ -67,15 +72,12 @@ class TraceLines:
         return text and f"{text}\n"
 
 
-PROOF = (OwnerEvidence.CONNECT, OwnerEvidence.ACCEPT)
-
-
 def _counts(rows: Rows, name: str) -> list[str]:
     """Bytes, where the row ends a connection: before that they say nothing yet."""
     kind = rows["kind"]
-    final = (kind == Kind.CLOSED) | (kind == Kind.IDLE)
-    final |= (kind == Kind.FAILED) & (rows["protocol"] == Protocol.UDP)
-    final &= rows["known"] & Group.TRAFFIC != 0
+    final = (kind == Kind.CLOSED.value) | (kind == Kind.IDLE.value)
+    final |= (kind == Kind.FAILED.value) & (rows["protocol"] == Protocol.UDP.value)
+    final &= rows["known"] & Group.TRAFFIC.value != 0
     return [
         str(value) if shown else ""
         for value, shown in zip(rows[name].tolist(), final.tolist(), strict=True)
@@ -92,26 +94,45 @@ def _durations(rows: Rows) -> list[str]:
     ]
 
 
+def _who(rows: Rows) -> list[str]:
+    """From EVENT to DIR: a process makes many rows, so they are looked up together."""
+    return list(map(_one_who, row_keys(rows, *WHO).tolist()))
+
+
+@lru_cache(16384)
+def _one_who(key: bytes) -> str:
+    row = np.frombuffer(key, WHO_COLUMNS)[0]
+    owner = cells.pid(row["pid"], row["owner_evidence"], row["kind"], row["state"], PROOF)
+    texts = (
+        word(Kind(row["kind"])),
+        owner,
+        printable(row["comm"].tobytes()),
+        str(row["family"] or ""),
+        cells.DIRECTIONS.get(row["role"], ""),
+    )
+    return " ".join(map(padded, texts, WHO_WIDTHS.values()))
+
+
 def _how(rows: Rows) -> list[str]:
-    columns = ("kind", "failure", "closed_by", "error", "lost", "unread_bytes")
-    texts = list(map(_one_how, *(rows[name].tolist() for name in columns)))
-    if not (rows["protocol"] == Protocol.UDP).any():
+    texts = list(map(_one_how, row_keys(rows, *HOW).tolist()))
+    if not (rows["protocol"] == Protocol.UDP.value).any():
         return texts
     names = zip(cells.udp_words(rows), texts, strict=True)
     return [f"{name} {text}".strip() for name, text in names]
 
 
-@lru_cache(4096)
-def _one_how(kind: int, failure: int, closed_by: int, error: int, lost: int, unread: int) -> str:
+@lru_cache(16384)
+def _one_how(key: bytes) -> str:
+    row = np.frombuffer(key, HOW_COLUMNS)[0]
     parts = []
-    if kind == Kind.LOST:
-        parts.append(f"{lost} events are missing here: the ring was full (ring_bytes)")
-    if failure:
-        parts.append(word(Failure(failure)))
-    if closed_by:
-        parts.append(f"by {word(ClosedBy(closed_by)).replace('_', ' ')}")
-    if error:
-        parts.append(errno.errorcode.get(error, str(error)))
-    if unread and kind == Kind.CLOSED:
-        parts.append(f"{unread} bytes unread")
+    if row["kind"] == Kind.LOST:
+        parts.append(f"{row['lost']} events are missing here: the ring was full (ring_bytes)")
+    if row["failure"]:
+        parts.append(word(Failure(row["failure"])))
+    if row["closed_by"]:
+        parts.append(f"by {word(ClosedBy(row['closed_by'])).replace('_', ' ')}")
+    if row["error"]:
+        parts.append(errno.errorcode.get(int(row["error"]), str(row["error"])))
+    if row["unread_bytes"] and row["kind"] == Kind.CLOSED:
+        parts.append(f"{row['unread_bytes']} bytes unread")
     return " ".join(parts)

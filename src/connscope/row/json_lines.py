@@ -9,17 +9,16 @@ from __future__ import annotations
 import errno
 import json
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from connscope.row.address import address_column
 from connscope.row.cast import cast_texts, is_cast
-from connscope.row.columns import COLUMNS_OF, NO_UID, ROW, Rows
+from connscope.row.columns import COLUMNS_OF, NO_UID, Rows
 from connscope.row.listeners import has_queue_limit, is_listener
 from connscope.row.number_texts import NumberTexts
 from connscope.row.outside_text import printable
+from connscope.row.row_keys import FEW, key_dtype, neighbours, row_keys
 from connscope.row.text_rows import Mask, TextRows, is_constant, looked_up_column
 from connscope.row.wall_time import rfc3339_columns, rfc3339_text
 from connscope.row.words import (
@@ -37,23 +36,13 @@ from connscope.row.words import (
 
 __all__ = ("json_lines",)
 
-
-def _range(first: str, last: str) -> slice:
-    offsets = {name: field[1] for name, field in (ROW.fields or {}).items()}
-    return slice(offsets[first], offsets[last] + ROW[last].itemsize)
-
-
-FEW_BYTES = _range("error", "left_state")
-"""From there on a row takes few different values: one look-up answers for all of them."""
-FEW = np.dtype([(name, ROW[name]) for name in list(ROW.names or ())[-13:]])
-OWNER_BYTES = (
-    _range("process_start_ns", "cgroup_id"),
-    _range("comm", "comm"),
-    _range("netns", "uid"),
+OWNER = (
+    neighbours("process_start_ns", "cgroup_id"),
+    neighbours("comm", "comm"),
+    neighbours("netns", "uid"),
 )
 """A process makes many rows: these too are looked up together."""
-OWNERS = ("process_start_ns", "cgroup_id", "comm", "netns", "pid", "uid")
-OWNER = np.dtype([(name, ROW[name]) for name in OWNERS])
+FEW_COLUMNS, OWNER_COLUMNS = key_dtype(FEW), key_dtype(*OWNER)
 NUMBERS = (
     *("connection_id", "socket_id", "socket_inode", "subflow_of", "lost"),
     *("local_port", "peer_port"),
@@ -76,7 +65,7 @@ def json_lines(rows: Rows, wall_minus_boottime_ns: int) -> str:
 
 def _some_lines(rows: Rows, wall_minus_boottime_ns: int) -> str:
     lines, numbers = TextRows(len(rows)), NumberTexts(rows, NUMBERS)
-    lines.add(looked_up_column(_keys(rows, FEW_BYTES), _few_fragment))
+    lines.add(looked_up_column(row_keys(rows, FEW), _few_fragment))
     _add_times(lines, rows, wall_minus_boottime_ns)
     _add_identity(lines, numbers)
     _add_ends(lines, rows, numbers)
@@ -87,17 +76,10 @@ def _some_lines(rows: Rows, wall_minus_boottime_ns: int) -> str:
     return lines.text()
 
 
-def _keys(rows: Rows, *ranges: slice) -> npt.NDArray[Any]:
-    """Some bytes of each row, as one value of a void dtype."""
-    content = np.ascontiguousarray(rows).view(np.uint8).reshape(-1, ROW.itemsize)
-    keys = np.concatenate([content[:, part] for part in ranges], axis=1)
-    return keys.view(f"V{keys.shape[1]}")[:, 0]
-
-
 @lru_cache(16384)
 def _few_fragment(key: bytes) -> str:
     """The start of the object: kind, tier, enums, error and what is exact."""
-    row = np.frombuffer(key, FEW)[0]
+    row = np.frombuffer(key, FEW_COLUMNS)[0]
     known = Group(int(row["known"]))
     found: dict[str, object] = {"kind": word(Kind(row["kind"])), "tier": word(Tier(row["tier"]))}
     if Group.ENDS in known:
@@ -123,7 +105,7 @@ def _few_fragment(key: bytes) -> str:
 @lru_cache(16384)
 def _owner_fragment(key: bytes, wall_minus_boottime_ns: int) -> str:
     """Namespace, process, user and cgroup; each with a comma in front."""
-    row = np.frombuffer(key, OWNER)[0]
+    row = np.frombuffer(key, OWNER_COLUMNS)[0]
     found: dict[str, object] = {}
     if row["netns"]:
         found["netns"] = int(row["netns"])
@@ -172,7 +154,7 @@ def _add_ends(lines: TextRows, rows: Rows, numbers: NumberTexts) -> None:
 
 
 def _add_owner(lines: TextRows, rows: Rows, wall_minus_boottime_ns: int) -> None:
-    keys = _keys(rows, *OWNER_BYTES)
+    keys = row_keys(rows, *OWNER)
     lines.add(looked_up_column(keys, lambda key: _owner_fragment(key, wall_minus_boottime_ns)))
 
 
