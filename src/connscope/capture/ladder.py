@@ -120,6 +120,11 @@ class Ladder(OpenedTier):
         patience_s = due_s if timeout_s is None else min(timeout_s, due_s)
         return self.inner.wait(patience_s) or not self._changes.due_in_s()
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether so much waits that some of it may soon be lost."""
+        return self.inner.is_filling
+
     def events(self) -> Rows:
         """The rows since the last call, see `CaptureTier.events`."""
         early, self._early = self._early, np.empty(0, ROW)

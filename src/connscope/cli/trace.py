@@ -39,6 +39,8 @@ __all__ = ("add_arguments", "run")
 
 FORMATS = ("table", "wide", "json")
 CLOCK_CHECK_S = 1.0
+GATHER_S = 0.25
+"""A quarter of a second late is still live for who reads along."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _follow(
     tier: CaptureTier, config: Config, audit: Audit, output: _Output, duration_s: float | None
 ) -> None:
-    """Reads and writes in batches: at once after a quiet time, else once an interval."""
+    """Reads and writes in batches: at once after a quiet time, else when some have gathered."""
     end = math.inf if duration_s is None else time.monotonic() + duration_s
     while not output.is_full:
         remaining = end - time.monotonic()
@@ -94,12 +96,28 @@ def _follow(
         # On a quiet machine nobody wakes us: what the kernel counts there are rows to us.
         patience_s = min(remaining, audit.due_in_s() if audit.has_news else math.inf)
         if tier.wait(None if patience_s == math.inf else patience_s):
-            next_read = time.monotonic() + config.drain_interval_s
+            began = time.monotonic()
             if audit.read() == BATCH_ROWS:
                 continue
-            time.sleep(max(0.0, min(next_read, end) - time.monotonic()))
+            _let_gather(tier, config.drain_interval_s, began, end)
         if audit.has_news and not audit.due_in_s():
             audit.settle()
+
+
+def _let_gather(tier: CaptureTier, interval_s: float, began_s: float, end_s: float) -> None:
+    """Sleeps until the next batch should be read: one of a row takes as long as one of a hundred.
+
+    Args:
+        tier: ends it when its ring fills up.
+        interval_s: so long at least.
+        began_s: when the last batch was read.
+        end_s: no longer than to then.
+    """
+    read_s = min(began_s + max(interval_s, GATHER_S), end_s)
+    while (left_s := read_s - time.monotonic()) > 0:
+        time.sleep(min(interval_s, left_s))
+        if tier.is_filling:
+            return
 
 
 def _tell_audit(audit: Audit) -> None:

@@ -53,7 +53,8 @@ class CaptureKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ge=0.001,
             le=10,
             description="The shortest time between two reads of the ring. The first event after a "
-            "quiet time is read at once.",
+            "quiet time is read at once; while the ring is less than a quarter full `trace` lets "
+            "events gather for 0.25 s.",
         ),
     ] = 0.05
     accept_owners_max: Annotated[

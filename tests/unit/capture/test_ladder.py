@@ -109,6 +109,18 @@ def test_events_that_came_during_the_test_are_not_lost(tiers: dict[Tier, FakeTie
     assert len(np.unique(first["local_port"])) >= (1 << 16) - 1
 
 
+def test_what_waits_is_not_much_unless_the_tier_says_so(
+    tiers: dict[Tier, FakeTier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows how much room is left."""
+    monkeypatch.setattr(FakeTier, "is_filling", False)
+    with Ladder(Config()) as capture:
+        capture.events()
+        tiers[capture.tier].news = lost_row(1, 0, capture.tier)
+        assert capture.wait(0)
+        assert not capture.is_filling
+
+
 def test_one_tier_can_be_asked_for(tiers: dict[Tier, FakeTier]) -> None:
     """That one or none."""
     with Ladder(Config(tier="procfs")) as capture:

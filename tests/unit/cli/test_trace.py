@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from connscope.cli import trace
 from connscope.cli.main import make_parser
 from tests.unit.cli.command import run_connscope
 
@@ -38,6 +41,47 @@ def test_wrong_argument_is_named(arguments: tuple[str, ...], message: str, capsy
         make_parser().parse_args(["trace", *arguments])
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+class Clock:
+    """Time that passes only while somebody sleeps; the ring fills up at a moment."""
+
+    def __init__(self, fills_at_s: float = math.inf) -> None:
+        self.now_s, self.fills_at_s = 100.0, 100.0 + fills_at_s
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    @property
+    def is_filling(self) -> bool:
+        return self.now_s >= self.fills_at_s
+
+
+@pytest.mark.parametrize(
+    ("fills_at_s", "interval_s", "end_s", "slept_s"),
+    [
+        (math.inf, 0.05, math.inf, 0.25),
+        (0.07, 0.05, math.inf, 0.1),
+        (math.inf, 1.0, math.inf, 1.0),
+        (math.inf, 0.05, 0.03, 0.03),
+    ],
+    ids=["quiet", "ring fills up", "longer interval", "duration ends"],
+)
+def test_events_gather_until_the_ring_fills(
+    monkeypatch: pytest.MonkeyPatch,
+    fills_at_s: float,
+    interval_s: float,
+    end_s: float,
+    slept_s: float,
+):
+    """A quarter of a second, or as long as is configured if that is more; never beyond the end."""
+    clock = Clock(fills_at_s)
+    monkeypatch.setattr(trace, "time", clock)
+    trace._let_gather(cast("Any", clock), interval_s, clock.now_s, clock.now_s + end_s)
+    assert clock.now_s - 100 == pytest.approx(slept_s)
 
 
 @pytest.mark.parametrize(
