@@ -3,7 +3,7 @@
     python -m bench [--dry] [NAME…]
 
 A name is that of a module in bench/lines. With names, or --dry, the page is left as it is. Those
-that boot a virtual machine (kprobe) are measured only if they are named.
+that boot a virtual machine (kprobe, udp_ways) are measured only if they are named.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from bench.lines import (
     syscalls,
     tracker,
     udp,
+    udp_ways,
 )
 from bench.lines import filter as filter_line
 from bench.page import write_page
@@ -52,7 +53,7 @@ LINES = {
 }
 
 
-ALONE = {"kprobe": kprobe.measure}
+ALONE = {"kprobe": kprobe.measure, "udp_ways": udp_ways.measure}
 """Only if they are named: they boot a virtual machine."""
 
 

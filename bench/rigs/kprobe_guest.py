@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from bench.rigs.findings import Tell, telling
 from bench.rigs.network import PrivateNetwork
 from bench.rigs.sitters import sitting
 from bench.rigs.tracers import TraceProgram, TracingProgram, tcptracer
@@ -25,10 +26,7 @@ from connscope.capture.kprobe.watchers import threads_in_accept
 from connscope.config import Config
 from connscope.kernel.kprobes import Kprobes
 
-__all__ = ("END", "JSON", "NONE", "OURS", "RIVAL", "SITTERS", "SLOWED", "SLOWED_S", "main")
-
-END = "end"
-"""The last finding."""
+__all__ = ("JSON", "NONE", "OURS", "RIVAL", "SITTERS", "SLOWED", "SLOWED_S", "main")
 
 NONE, OURS, RIVAL = "none", "connscope", "tcptracer"
 SLOWED, JSON = "connscope, slowed", "connscope, slowed, JSON"
@@ -55,23 +53,18 @@ Seen = Counter[tuple[str, ...]]
 def main() -> None:
     """Measures all of it."""
     STATS.write_text("1")
-    with Path(sys.argv[1]).open("a", buffering=1) as found:
-        _tell(found, "work", **work_s())
+    with telling(Path(sys.argv[1])) as tell:
+        tell("work", **work_s())
         for _ in range(GUESSES):
-            _tell(found, "guess", **_guess())
+            tell("guess", **_guess())
         _trace("json").close()  # compiles, and warms up
-        _tell(found, "together", **_run_together())
+        tell("together", **_run_together())
         for pace, names in RUNS.items():
             for _ in range(TURNS):
                 for name in names:
-                    _tell(found, "run", pace=pace, tracer=name, **_run(name, pace))
-        _open_among_sitters(found)
-        _tell(found, "work", **work_s())
-        _tell(found, END)
-
-
-def _tell(found: TextIO, what: str, **values: Any) -> None:
-    found.write(json.dumps({"what": what, **values}) + "\n")
+                    tell("run", pace=pace, tracer=name, **_run(name, pace))
+        _open_among_sitters(tell)
+        tell("work", **work_s())
 
 
 def _trace(form: str, reads_each_s: float = 0.0) -> TraceProgram:
@@ -225,15 +218,15 @@ def _seen_by_rival(output: Path) -> Seen:
     return seen
 
 
-def _open_among_sitters(found: TextIO) -> None:
+def _open_among_sitters(tell: Tell) -> None:
     """Tells after each step, for all of them together take minutes."""
     with sitting(SITTERS):
         began_s = time.process_time()
         threads_in_accept()
-        _tell(found, "scan", seconds=time.process_time() - began_s)
+        tell("scan", seconds=time.process_time() - began_s)
         began_s = time.process_time()
         with KprobeTier(Config()):
-            _tell(found, "open", seconds=time.process_time() - began_s)
+            tell("open", seconds=time.process_time() - began_s)
 
 
 if __name__ == "__main__":

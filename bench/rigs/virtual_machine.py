@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -12,6 +11,8 @@ from typing import Any
 from vmtest.archive import MIRROR, Archive
 from vmtest.kernels import kernel_named
 from vmtest.machine import TREE, boot, fill_share, take_snapshot
+
+from bench.rigs.findings import found_in
 
 __all__ = ("run_in_guest",)
 
@@ -25,7 +26,7 @@ def run_in_guest(kernel: str, module: str) -> tuple[str, list[dict[str, Any]]]:
 
     Args:
         kernel: a name of vmtest's list.
-        module: writes a line of JSON to the file for each finding, at least every five minutes.
+        module: tells its findings into the file, see `telling`, at least every five minutes.
 
     Returns:
         The release of the kernel, and what was found.
@@ -33,7 +34,7 @@ def run_in_guest(kernel: str, module: str) -> tuple[str, list[dict[str, Any]]]:
     Raises:
         FileNotFoundError: virtme-ng is not installed; the message names what installs it.
         ArchiveError: the kernel can not be had.
-        RuntimeError: the guest found nothing, or was ended.
+        RuntimeError: the guest failed, or was ended.
     """
     os.environ["PATH"] = f"{PROGRAMS}:/usr/sbin:/sbin:{os.environ.get('PATH', '')}"
     vng = shutil.which("vng")
@@ -49,8 +50,7 @@ def run_in_guest(kernel: str, module: str) -> tuple[str, list[dict[str, Any]]]:
         fill_share(share, Path(scratch), {})
         run = ("-m", module, f"/run/share/{FOUND}")
         ended = boot(installed.image, share, "", LIMIT_S, vng, run)
-        found = [json.loads(line) for line in (share / FOUND).read_text().splitlines()]
-        if ended or not found:
+        if ended:
             console = (share / "console").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"the guest was cut short: {ended or 'it told nothing'}\n{console}")
-    return installed.release, found
+            raise RuntimeError(f"the guest was ended: {ended}\n{console}")
+        return installed.release, found_in(share / FOUND)
