@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from connscope.capture.btf.look import ROWS_SPARE
+from connscope.capture.btf.look import ROWS_SPARE, SocketLook
 from connscope.capture.btf.tier import BtfTier
 from connscope.config import Config
 from connscope.kernel.host.clock import boottime_ns
@@ -142,6 +142,20 @@ def test_more_new_ones_than_there_is_room_for(tier: BtfTier, listener: socket.so
                 stack.enter_context(end)
         rows = shown(tier, port)
     assert len(rows) == 2 * (count + spare) + 1
+
+
+def test_more_than_there_is_room_for_where_nothing_captures(listener: socket.socket) -> None:
+    """`list` counts the sockets of its own namespace alone before it looks at those of all."""
+    port, count = listener.getsockname()[1], ROWS_SPARE
+    listener.listen(8)
+    with SocketLook(None, {}, 3600) as look, ExitStack() as stack:
+        for _ in range(count):
+            for end in connect(listener):
+                stack.enter_context(end)
+        for _ in range(3):
+            rows = look.look()
+            assert (rows["local_port"] == port).sum() == count + 1
+            assert (rows["peer_port"] == port).sum() == count
 
 
 def test_idle_stranger_is_looked_for(listener: socket.socket) -> None:

@@ -33,6 +33,8 @@ LOOK = np.dtype(
 )
 """``struct look`` of holder.bpf.h: what we say of a look, and what we hear."""
 
+OWN_MAPS = ("look_rows", "look_turns", "looks", "mptcp_owners")
+"""Not those of earlier walks, which had another size."""
 ONLY_KEY = bytes(4)
 OWNER = np.dtype((np.void, 32))  # struct owner of maps.bpf.h, which nobody reads here
 NOTHING = np.dtype(np.uint64)  # of iterators that write no records
@@ -66,7 +68,7 @@ class SocketWalks(Resource):
             self.object = look = self._hold(BpfObject(object_path("look")))
             look.set(**knobs)
             if core:
-                lend_maps(core, look)
+                lend_maps(core, look, but=OWN_MAPS)
             else:
                 look.maps["rows"].resize(mmap.PAGESIZE)  # nobody writes events
             look.maps["look_rows"].resize(rows_max)
