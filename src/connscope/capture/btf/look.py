@@ -14,7 +14,7 @@ from connscope.capture.inheritance import give_listeners_owner
 from connscope.errors import NotPermittedError
 from connscope.kernel import BpfObject
 from connscope.kernel.host.clock import boottime_ns
-from connscope.kernel.host.mib import count_tcp_sockets
+from connscope.kernel.host.mib import count_all_tcp_sockets, count_tcp_sockets
 from connscope.kernel.host.network_namespaces import (
     entered_network_namespace,
     find_network_namespaces,
@@ -63,7 +63,7 @@ class SocketLook(Resource):
         self._walked_s = -math.inf
         self._walk_number = self._turn = self._whole = self._filled = 0
         self._has_looked = False
-        self._walks = SocketWalks(core, knobs, _room_for(count_tcp_sockets()))
+        self._walks = SocketWalks(core, knobs, _room_for(count_all_tcp_sockets()))
 
     def _tag_hidden_sockets(self, shown: Rows) -> bool:
         """Finds what is in no fd table, where the kernel counts more sockets than were shown.

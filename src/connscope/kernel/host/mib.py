@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ("count_tcp_sockets", "parse_mib", "read_mib")
+__all__ = ("count_all_tcp_sockets", "count_tcp_sockets", "parse_mib", "read_mib")
 
 FILES = ("snmp", "netstat")
 
@@ -54,3 +54,15 @@ def count_tcp_sockets(net: Path = Path("/proc/thread-self/net")) -> int:
             if words[:2] == [protocol, "inuse"]:
                 found += int(words[2])
     return found
+
+
+def count_all_tcp_sockets(net: Path = Path("/proc/thread-self/net")) -> int:
+    """How many TCP sockets all network namespaces have, those that are bound to nothing too.
+
+    ``alloc`` is a counter of the protocol, of both families; 0 if there is none.
+    """
+    for line in (net / "sockstat").read_text().splitlines():
+        words = line.split()
+        if words[:1] == ["TCP:"] and "alloc" in words:
+            return int(words[words.index("alloc") + 1])
+    return 0

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connscope.kernel.host.mib import count_tcp_sockets, parse_mib, read_mib
+from connscope.kernel.host.mib import (
+    count_all_tcp_sockets,
+    count_tcp_sockets,
+    parse_mib,
+    read_mib,
+)
 
 SNMP = """\
 Tcp: RtoAlgorithm MaxConn ActiveOpens
@@ -88,3 +93,12 @@ def test_tcp_sockets_of_both_families_are_counted(tmp_path: Path) -> None:
     assert count_tcp_sockets(tmp_path) == 5
     (tmp_path / "sockstat6").write_text("TCP6: inuse 2\nUDP6: inuse 4\n")
     assert count_tcp_sockets(tmp_path) == 7
+
+
+def test_sockets_of_all_namespaces_are_counted(tmp_path: Path) -> None:
+    """The same line has both numbers; a kernel that does not say has none."""
+    file = tmp_path / "sockstat"
+    file.write_text("sockets: used 9\nTCP: inuse 5 orphan 1 tw 2 alloc 16 mem 3\nUDP: inuse 3\n")
+    assert count_all_tcp_sockets(tmp_path) == 16
+    file.write_text("sockets: used 9\nTCP: inuse 5\n")
+    assert count_all_tcp_sockets(tmp_path) == 0
